@@ -1,0 +1,77 @@
+# The only list of commands. `make help` prints it.
+#
+# Three environments, each made from a lock file of hashes and left alone until that changes:
+#   .venv         everything that tests and checks need
+#   .venv-server  the bare server, as a team would run it
+#   .venv-demo    a stock MLflow client that trains, knowing nothing of Heddle
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+BIN := .venv/bin
+SERVER := .venv-server/bin
+DATA ?= heddle-data
+ARGS ?=
+# Generated at once for every platform and Python that we support; no registry is named in them.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: dev ## make the development environment, .venv
+
+.PHONY: dev
+dev:
+	@tools/environment .venv requirements/dev.txt
+
+.PHONY: server
+server:
+	@tools/environment .venv-server requirements/build.txt requirements/server.txt
+
+.PHONY: trainer
+trainer:
+	@tools/environment .venv-demo --without-heddle requirements/demo.txt
+
+.PHONY: demo
+demo: server trainer ## start a server, train models against it, say where to look
+	@HEDDLE_DEMO_PYTHON=$(CURDIR)/.venv-demo/bin/python $(SERVER)/heddle demo $(ARGS)
+
+.PHONY: serve
+serve: server ## start a server on the data folder DATA (heddle-data)
+	@$(SERVER)/heddle serve --data $(DATA) $(ARGS)
+
+.PHONY: test
+test: dev ## run the tests; ARGS="tests/search -k page" for some of them
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: dev ## formatting, lint, types, who imports whom
+	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted: run make fix' >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --cache-dir .cache/imports --no-show-timings
+
+.PHONY: fix
+fix: dev ## format, and mend what lint can mend by itself
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: lock
+lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of everything
+	@$(COMPILE) pyproject.toml -o requirements/server.txt
+	@$(COMPILE) requirements/build.in -c requirements/server.txt -o requirements/build.txt
+	@$(COMPILE) pyproject.toml requirements/dev.in --extra postgres --extra client \
+		-c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt
+	@$(COMPILE) requirements/demo.in -o requirements/demo.txt
+
+.PHONY: bench
+bench: dev ## measure; ARGS as the program in bench/ takes them
+	@$(BIN)/python bench/run.py $(ARGS)
+
+.PHONY: clean
+clean: ## remove environments, caches and built things; data folders stay
+	@rm -rf .venv .venv-server .venv-demo .cache .pytest_cache .ruff_cache .hypothesis dist build
+	@find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
