@@ -48,7 +48,7 @@ def runs_by_condition(scene: Scene) -> None:
         "params.missing != 'x'": [],
     }
     for condition, expected in cases.items():
-        found = scene.client.search_runs([experiment_id], condition, order_by=["start_time ASC"])
+        found = scene.client.search_runs([experiment_id], condition, order_by=["attributes.start_time ASC"])
         equal([run_ids.index(run.info.run_id) for run in found], expected, condition)
 
 
@@ -79,7 +79,7 @@ def runs_page_by_page(scene: Scene) -> None:
     token = None
     for _ in range(10):
         page = scene.client.search_runs(
-            [experiment_id], max_results=4, order_by=["start_time ASC"], page_token=token
+            [experiment_id], max_results=4, order_by=["attributes.start_time ASC"], page_token=token
         )
         seen += [run.info.run_id for run in page]
         token = page.token
