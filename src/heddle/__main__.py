@@ -1,0 +1,7 @@
+"""``python -m heddle`` is the command line."""
+
+import sys
+
+from heddle.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""HTTP: the native API, the MLflow protocol, the page."""

@@ -1,0 +1,326 @@
+"""Rows and how they are served: the one path from an HTTP request to an operation and back.
+
+A ``Row`` names a method, a path, the action it performs, and three functions: decode (request to
+argument), call (operation on a ``Tx``), encode (result to bytes). Rows without parameters in their
+path are found by one dictionary look-up, the others by a tree of path segments. Every row names its
+action; a table with a row that does not, or with two rows for one call, cannot be built, so the
+server does not start.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from heddle.db.engine import Database
+from heddle.db.tx import Caller, Tx
+from heddle.errors import HeddleError, Invalid, NoSuchCall, TooLarge
+
+log = logging.getLogger("heddle.http")
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+BODY_MAX = 32 * 1024 * 1024
+COMPRESS_FROM = 64 * 1024
+JSON = (b"content-type", b"application/json")
+GUARD = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN"))
+WORKSPACE_HEADER = b"x-mlflow-workspace"
+
+
+class Effect(Enum):
+    """Where an operation runs: POINT reads answer from a few rows, STREAM rows send by themselves."""
+
+    POINT = "point"
+    READ = "read"
+    WRITE = "write"
+    STREAM = "stream"
+
+
+@dataclass(slots=True)
+class Request:
+    """One request as operations' decoders see it."""
+
+    method: str
+    path: str
+    query_string: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    receive: Receive
+    send: Send
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    caller: Caller = Caller()
+    scope: Scope = field(default_factory=dict)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that lower-case name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    def query(self) -> dict[str, list[str]]:
+        """The query parameters; raises ``Invalid`` for bytes that are not UTF-8."""
+        try:
+            return parse_qs(
+                self.query_string.decode("ascii"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=10_000,
+            )
+        except ValueError as error:
+            raise Invalid(f"The query string cannot be read: {error}") from None
+
+    async def read_body(self, limit: int = BODY_MAX) -> bytes:
+        """The whole body; raises ``TooLarge`` past ``limit`` bytes and ``Disconnected``."""
+        message = await self.receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            self._check_size(len(body), limit)
+            return body
+        parts = [body]
+        size = len(body)
+        while message.get("more_body"):
+            self._check_size(size, limit)
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise Disconnected
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+        self._check_size(size, limit)
+        return b"".join(parts)
+
+    @staticmethod
+    def _check_size(size: int, limit: int) -> None:
+        if size > limit:
+            raise TooLarge(f"The request body is larger than {limit} bytes; send it in smaller parts.")
+
+
+class Disconnected(Exception):  # noqa: N818 -- not a failure: the client is gone
+    """The client went away before its request was complete; nobody hears an answer."""
+
+
+ErrorBody = Callable[[HeddleError], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One call of the API.
+
+    ``path`` may hold ``{name}`` segments and end in ``{name:path}``. For ``STREAM`` rows ``call`` is
+    ``async (Request, Services)`` and sends its answer itself; otherwise it is ``(Tx, argument)``.
+    """
+
+    method: str
+    path: str
+    action: str
+    effect: Effect
+    call: Callable[..., Any]
+    decode: Callable[[Request], Any]
+    encode: Callable[[Any], bytes]
+    error_body: ErrorBody
+    status: int = 200
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_rows(rows: Iterable[Row]) -> None:
+    """Raise ``RuntimeError`` for a row without an action or for two rows of one call."""
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        if not row.action:
+            raise RuntimeError(f"{row.method} {row.path} names no action; every call must name what it does")
+        if (row.method, row.path) in seen:
+            raise RuntimeError(f"{row.method} {row.path} stands twice in the table")
+        seen.add((row.method, row.path))
+
+
+class Table:
+    """All rows, found by method and path."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        check_rows(rows)
+        self.rows = tuple(rows)
+        self._exact: dict[str, dict[str, Row]] = {}
+        self._root: dict[str, Any] = {}
+        for row in rows:
+            if "{" in row.path:
+                self._plant(row)
+            else:
+                self._exact.setdefault(row.path, {})[row.method] = row
+
+    def _plant(self, row: Row) -> None:
+        node = self._root
+        names: list[str] = []
+        for segment in row.path.strip("/").split("/"):
+            if segment.startswith("{"):
+                name, _, kind = segment[1:-1].partition(":")
+                names.append(name)
+                segment = "**" if kind == "path" else "*"  # noqa: PLW2901
+            node = node.setdefault(segment, {})
+        node.setdefault("", {})[row.method] = (row, tuple(names))
+
+    def find(self, method: str, path: str) -> tuple[Row | None, Mapping[str, str], Sequence[str]]:
+        """The row, its path parameters, and the methods that the path knows (none: no such path)."""
+        methods = self._exact.get(path)
+        if methods is not None:
+            row = methods.get(method)
+            if row is not None:
+                return row, {}, ()
+            return None, {}, tuple(methods)
+        found = self._walk(self._root, path.lstrip("/").split("/"), [])
+        if found is None:
+            return None, {}, ()
+        leaf, values = found
+        if method not in leaf:
+            return None, {}, tuple(leaf)
+        row, names = leaf[method]
+        return row, dict(zip(names, values, strict=True)), ()
+
+    def _walk(
+        self, node: dict[str, Any], segments: list[str], values: list[str]
+    ) -> tuple[dict[str, Any], list[str]] | None:
+        if not segments:
+            return (node[""], values) if "" in node else None
+        head, rest = segments[0], segments[1:]
+        if head and head in node:
+            found = self._walk(node[head], rest, values)
+            if found is not None:
+                return found
+        if head and "*" in node:
+            found = self._walk(node["*"], rest, [*values, head])
+            if found is not None:
+                return found
+        if "**" in node and "" in node["**"]:
+            return node["**"][""], [*values, "/".join(segments)]
+        return None
+
+
+@dataclass(slots=True)
+class Services:
+    """What rows need beside the database; ``extra`` holds the blob store, the event hub and so on."""
+
+    database: Database
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+Admit = Callable[[Request, Row], Caller]
+
+
+class Dispatcher:
+    """Serves rows: finds, admits, decodes, runs, encodes, and turns failures into answers."""
+
+    def __init__(self, table: Table, services: Services, admit: Admit, plain_errors: ErrorBody) -> None:
+        self.table = table
+        self.services = services
+        self.admit = admit
+        self.plain_errors = plain_errors
+        self.observe: Callable[[Row, float, int], None] = _unobserved
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        request = Request(
+            scope["method"], scope["path"], scope["query_string"], scope["headers"], receive, send, scope=scope
+        )
+        started = time.perf_counter()
+        row: Row | None = None
+        status = 500
+        try:
+            row, params, known = self.table.find(request.method, request.path)
+            if row is None:
+                status = await self._unknown(request, known)
+                return
+            request.params = params
+            request.caller = self.admit(request, row)
+            status = row.status
+            if row.effect is Effect.STREAM:
+                await row.call(request, self.services)
+                return
+            body = await self._run(row, request)
+            await respond(request, status, body)
+        except Disconnected:
+            status = 499
+        except HeddleError as error:
+            status = error.status
+            await self._fail(request, row, error)
+        except Exception as error:  # noqa: BLE001 -- a bug: answered as 500 and logged with its trace
+            log.exception("%s %s failed", request.method, request.path)
+            failure = HeddleError(f"Heddle failed on this call ({type(error).__name__}); its log says more.")
+            await self._fail(request, row, failure)
+        finally:
+            if row is not None:
+                self.observe(row, time.perf_counter() - started, status)
+
+    async def _run(self, row: Row, request: Request) -> bytes:
+        if request.method != "GET" or request.header(b"content-length") is not None:
+            length = request.header(b"content-length")
+            if length is not None and length.isdigit() and int(length) > BODY_MAX:
+                raise TooLarge(f"The request body is larger than {BODY_MAX} bytes; send it in smaller parts.")
+            request.body = await request.read_body()
+        argument = row.decode(request)
+        call, encode = row.call, row.encode
+
+        def operation(tx: Tx) -> bytes:
+            return encode(call(tx, argument))
+
+        database = self.services.database
+        body: bytes
+        if row.effect is Effect.WRITE:
+            body = await database.write(operation, request.caller)
+        elif row.effect is Effect.POINT and database.is_embedded:
+            # A few rows from the page cache cost less than handing the work to another thread.
+            body = database.read_now(operation, request.caller)
+        else:
+            body = await database.read(operation, request.caller)
+        return body
+
+    async def _unknown(self, request: Request, known: Sequence[str]) -> int:
+        if known:
+            text = f"{request.method} is not allowed here; use {' or '.join(sorted(known))}."
+            await respond(
+                request, 405, text.encode(), ((b"content-type", b"text/plain; charset=utf-8"), (b"allow", ", ".join(sorted(known)).encode()))
+            )
+            return 405
+        error = NoSuchCall(f"This server does not offer {request.method} {request.path}.")
+        await respond(request, 404, self.plain_errors(error))
+        return 404
+
+    async def _fail(self, request: Request, row: Row | None, error: HeddleError) -> None:
+        body = (self.plain_errors if row is None else row.error_body)(error)
+        headers = [JSON]
+        if error.status == 401:  # noqa: PLR2004
+            headers.append((b"www-authenticate", b'Basic realm="heddle"'))
+        try:
+            await respond(request, error.status, body, headers)
+        except RuntimeError:
+            log.debug("the answer to %s had begun when it failed", request.path)
+
+
+def _unobserved(_row: Row, _seconds: float, _status: int) -> None:
+    """Nobody measures."""
+
+
+async def respond(
+    request: Request, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (JSON,)
+) -> None:
+    """Send a whole answer, compressed when it is large and the client takes it."""
+    fields = [*headers, *GUARD]
+    if len(body) >= COMPRESS_FROM and b"gzip" in (request.header(b"accept-encoding") or b""):
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+        fields += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
+    fields.append((b"content-length", str(len(body)).encode()))
+    await request.send({"type": "http.response.start", "status": status, "headers": fields})
+    await request.send({"type": "http.response.body", "body": body if request.method != "HEAD" else b""})
+
+
+encode_json = msgspec.json.Encoder().encode

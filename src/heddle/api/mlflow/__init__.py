@@ -1,0 +1,1 @@
+"""The MLflow REST protocol, translated to and from our operations."""

@@ -1,0 +1,88 @@
+"""Puts everything together: settings in, ASGI app out.
+
+Only this module and ``cli`` know the settings. ``create_app`` builds the table of rows, opens the
+database and stores when the server starts, and closes them when it stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from heddle.api.http import Dispatcher, Request, Row, Services, Table
+from heddle.api.mlflow.tracking import experiment_rows, run_rows
+from heddle.api.mlflow.wire import error_body
+from heddle.api.guard import Guard
+from heddle.database import open_database
+from heddle.db.tx import Caller
+from heddle.settings import Settings
+
+log = logging.getLogger("heddle")
+
+
+def all_rows() -> list[Row]:
+    """Every call that this server answers."""
+    return [*experiment_rows(), *run_rows()]
+
+
+class App:
+    """The ASGI application: HTTP goes to the dispatcher, lifespan opens and closes what it needs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.table = Table(all_rows())
+        self.guard = Guard(settings.allowed_hosts, settings.allowed_origins)
+        self.services: Services | None = None
+        self.dispatch: Dispatcher | None = None
+
+    def open(self) -> None:
+        """Open the database, bringing its schema up to date first."""
+        self.services = Services(open_database(self.settings.database_url))
+        self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
+
+    def close(self) -> None:
+        """Finish waiting writes and close."""
+        if self.services is not None:
+            self.services.database.close()
+
+    def admit(self, request: Request, row: Row) -> Caller:
+        """Who is calling; raises what keeps them out."""
+        return self.guard.admit(request, row)
+
+    async def __call__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "http" and self.dispatch is not None:
+            await self.dispatch(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(
+        self,
+        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await asyncio.to_thread(self.open)
+                except Exception as error:  # noqa: BLE001 -- uvicorn prints it and stops
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await asyncio.to_thread(self.close)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def create_app(settings: Settings) -> App:
+    """The application for these settings; nothing is opened before it starts."""
+    return App(settings)

@@ -1,0 +1,1 @@
+"""Files: contents by digest, manifests that name them, their removal."""

@@ -1,0 +1,1 @@
+"""The database: opening it, transactions, shared table parts, migrations."""

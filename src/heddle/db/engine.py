@@ -1,0 +1,413 @@
+"""The open database: connections, threads, and where each transaction runs.
+
+SQLite: one writer thread takes whatever writes are waiting, runs each under a savepoint in one
+transaction, and answers all of them after the one commit (group commit), so an answered write is on
+disk and many writers share one fsync. Reads run on read-only connections, one per thread.
+PostgreSQL: every write is a transaction of its own on one of the pool's threads; the server groups
+commits itself. Serialisation failures and deadlocks are run again.
+
+Operations are plain functions of a ``Tx``. They may run twice (when a shared transaction was lost),
+so they touch nothing but their ``Tx``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from heddle.db import migrate
+from heddle.db.tx import Caller, Change, Tx
+from heddle.errors import HeddleError, Invalid, Unavailable
+
+log = logging.getLogger(__name__)
+
+Operation = Callable[[Tx], Any]
+BATCH_MAX = 512
+BATCH_S = 0.02
+BUSY_MS = 10_000
+ATTEMPTS = 5
+RETRY_STATES = frozenset({"40001", "40P01"})
+"""PostgreSQL's serialization_failure and deadlock_detected."""
+
+
+class Session:
+    """One connection that belongs to one thread, and the transactions on it."""
+
+    def __init__(self, engine: sa.Engine, begin: str) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self.connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self.raw: Any = self.connection.connection.driver_connection
+        self.cursor: Any = self.raw.cursor()
+        self.begin = begin
+
+    @contextmanager
+    def transaction(self, caller: Caller) -> Iterator[Tx]:
+        """One transaction, committed on leaving, rolled back on any exception."""
+        execute = self.cursor.execute
+        execute(self.begin)
+        try:
+            yield Tx(self.connection, self.cursor, self.dialect, caller)
+            execute("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
+
+    def rollback(self) -> None:
+        """Undo whatever is open; a connection that is gone has nothing open."""
+        try:
+            if self.dialect != "sqlite" or self.raw.in_transaction:
+                self.cursor.execute("ROLLBACK")
+        except Exception as error:  # noqa: BLE001 -- the failure that led here matters more
+            log.debug("rollback failed: %s", error)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+class Job:
+    """One write that waits for the shared commit."""
+
+    __slots__ = ("caller", "changes", "error", "future", "loop", "operation", "result")
+
+    def __init__(
+        self,
+        operation: Operation,
+        caller: Caller,
+        future: Any,
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        self.operation = operation
+        self.caller = caller
+        self.future = future
+        self.loop = loop
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.changes: list[Change] = []
+
+    def settle(self) -> None:
+        """Give the waiting side its result; runs where the future lives."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+def _settle_all(jobs: list[Job]) -> None:
+    for job in jobs:
+        job.settle()
+
+
+class Writer(threading.Thread):
+    """The one thread that writes to an SQLite database."""
+
+    def __init__(self, engine: sa.Engine, announce: Callable[[list[Change]], None]) -> None:
+        super().__init__(name="heddle-writer", daemon=True)
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.engine = engine
+        self.announce = announce
+
+    def run(self) -> None:
+        """Take jobs until told to stop."""
+        session = Session(self.engine, "BEGIN IMMEDIATE")
+        stopping = False
+        while not stopping:
+            job = self.jobs.get()
+            if job is None:
+                break
+            done: list[Job] = []
+            try:
+                stopping = self._shared(session, job, done)
+            except Exception as error:
+                session.rollback()
+                self._alone(session, done, error)
+            self._answer(done)
+        session.close()
+
+    def _shared(self, session: Session, job: Job, done: list[Job]) -> bool:
+        """Run waiting jobs in one transaction; ``done`` gets each as it is taken up."""
+        execute = session.cursor.execute
+        done.append(job)
+        execute("BEGIN IMMEDIATE")
+        until = time.monotonic() + BATCH_S
+        stopping = False
+        while True:
+            execute("SAVEPOINT job")
+            try:
+                tx = Tx(session.connection, session.cursor, session.dialect, job.caller)
+                job.result = job.operation(tx)
+                job.changes = tx.changes
+                execute("RELEASE job")
+            except Exception as error:
+                if not session.raw.in_transaction:
+                    raise
+                execute("ROLLBACK TO job")
+                execute("RELEASE job")
+                job.error = error if isinstance(error, HeddleError) else translate(error)
+            if len(done) >= BATCH_MAX or time.monotonic() > until:
+                break
+            try:
+                following = self.jobs.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                stopping = True
+                break
+            job = following
+            done.append(job)
+        execute("COMMIT")
+        return stopping
+
+    def _alone(self, session: Session, done: list[Job], cause: Exception) -> None:
+        """The shared transaction was lost: each job again in its own, so one cannot harm others."""
+        for job in done:
+            job.result, job.error, job.changes = None, None, []
+            if len(done) == 1:
+                job.error = translate(cause)
+                continue
+            try:
+                with session.transaction(job.caller) as tx:
+                    job.result = job.operation(tx)
+                job.changes = tx.changes
+            except Exception as error:
+                job.error = translate(error)
+
+    def _answer(self, done: list[Job]) -> None:
+        loops: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+        changes: list[Change] = []
+        for job in done:
+            if job.error is None:
+                changes.extend(job.changes)
+            if job.loop is None:
+                job.settle()
+            else:
+                loops.setdefault(job.loop, []).append(job)
+        for loop, jobs in loops.items():
+            try:
+                loop.call_soon_threadsafe(_settle_all, jobs)
+            except RuntimeError:
+                log.debug("the event loop is closed; %d answers have nobody to hear them", len(jobs))
+        if changes:
+            self.announce(changes)
+
+
+class Database:
+    """An open database.
+
+    ``url`` is an SQLAlchemy URL: ``sqlite:///path`` or ``postgresql://...``. ``announce`` hears the
+    changes of every committed transaction, in the thread that committed. ``prepare_sqlite`` registers
+    the functions that searches use on each new SQLite connection. Nothing is written before ``start``.
+    """
+
+    def __init__(
+        self, url: str, *, prepare_sqlite: Callable[[sqlite3.Connection], None], threads: int = 8
+    ) -> None:
+        self.url = normalise(url)
+        self.dialect = self.url.get_backend_name()
+        self.announce: Callable[[list[Change]], None] = _unheard
+        self._engine = _make_engine(self.url, prepare_sqlite)
+        self._local = threading.local()
+        self._sessions: list[Session] = []
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="heddle-db")
+        self._writer: Writer | None = None
+
+    def migrate(self) -> bool:
+        """Bring the schema up to date; whether anything was done. Raises ``Unavailable``."""
+        try:
+            return migrate.upgrade(self._engine)
+        except sa.exc.DBAPIError as error:
+            raise translate(error) from error
+
+    def start(self) -> None:
+        """Begin to take writes."""
+        if self.dialect == "sqlite":
+            self._writer = Writer(self._engine, lambda changes: self.announce(changes))
+            self._writer.start()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is a file of this process (SQLite)."""
+        return self.dialect == "sqlite"
+
+    def read_now(self, operation: Callable[[Tx], Any], caller: Caller) -> Any:
+        """Run a reading operation in this thread, in one consistent snapshot."""
+        for attempt in range(2):
+            session = self._session()
+            try:
+                with session.transaction(caller) as tx:
+                    return operation(tx)
+            except HeddleError:
+                raise
+            except Exception as error:
+                if attempt == 0 and self._drop_if_broken(session, error):
+                    continue
+                raise translate(error) from error
+        raise Unavailable("The database connection was lost twice; try again.")
+
+    async def read(self, operation: Callable[[Tx], Any], caller: Caller) -> Any:
+        """Run a reading operation in a reader thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self.read_now, operation, caller)
+
+    def write_now(self, operation: Callable[[Tx], Any], caller: Caller) -> Any:
+        """Run a writing operation and return once it is durable."""
+        if self._writer is None:
+            return self._write_alone(operation, caller)
+        future: Future[Any] = Future()
+        self._writer.jobs.put(Job(operation, caller, future, None))
+        return future.result()
+
+    def write(self, operation: Callable[[Tx], Any], caller: Caller) -> asyncio.Future[Any]:
+        """Run a writing operation; the future is done once it is durable."""
+        loop = asyncio.get_running_loop()
+        if self._writer is None:
+            return loop.run_in_executor(self._threads, self._write_alone, operation, caller)
+        future = loop.create_future()
+        self._writer.jobs.put(Job(operation, caller, future, loop))
+        return future
+
+    def _write_alone(self, operation: Callable[[Tx], Any], caller: Caller) -> Any:
+        for attempt in range(ATTEMPTS):
+            session = self._session()
+            try:
+                with session.transaction(caller) as tx:
+                    result = operation(tx)
+            except HeddleError:
+                raise
+            except Exception as error:
+                again = getattr(error, "sqlstate", None) in RETRY_STATES
+                if self._drop_if_broken(session, error):
+                    raise translate(error) from error
+                if again and attempt < ATTEMPTS - 1:
+                    time.sleep(0.005 * 2**attempt)
+                    continue
+                raise translate(error) from error
+            if tx.changes:
+                self.announce(tx.changes)
+            return result
+        raise Unavailable("The database was too busy to order this write; try again.")
+
+    def _session(self) -> Session:
+        session: Session | None = getattr(self._local, "session", None)
+        if session is None:
+            try:
+                session = Session(self._engine, "BEGIN")
+            except Exception as error:
+                raise translate(error) from error
+            if self.is_embedded:
+                session.cursor.execute("PRAGMA query_only = ON")
+            self._local.session = session
+            self._sessions.append(session)
+        return session
+
+    def _drop_if_broken(self, session: Session, error: Exception) -> bool:
+        """Forget a connection that the server closed, so that the next call opens a new one."""
+        if self.is_embedded or not getattr(session.raw, "broken", False):
+            return False
+        log.warning("database connection lost: %s", error)
+        self._local.session = None
+        if session in self._sessions:
+            self._sessions.remove(session)
+        session.connection.invalidate()
+        return True
+
+    def close(self) -> None:
+        """Finish waiting writes and close every connection."""
+        if self._writer is not None:
+            self._writer.jobs.put(None)
+            self._writer.join()
+            self._writer = None
+        self._threads.shutdown(wait=True)
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
+        self._engine.dispose()
+
+
+def _unheard(_: list[Change]) -> None:
+    """Nobody watches."""
+
+
+def normalise(url: str) -> sa.URL:
+    """The URL with the driver that we use; raises ``Invalid`` for any other database."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise Invalid(
+            f"Cannot read the database address {url!r}; use sqlite:///path or postgresql://user@host/name."
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise Invalid("An SQLite database needs a file: sqlite:///path/to/heddle.db.")
+        return parsed.set(drivername="sqlite")
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise Invalid(f"Databases of kind {backend!r} are not offered; use SQLite or PostgreSQL.")
+
+
+def _make_engine(url: sa.URL, prepare_sqlite: Callable[[sqlite3.Connection], None]) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            url,
+            poolclass=sa.NullPool,
+            connect_args={"check_same_thread": False, "cached_statements": 512},
+        )
+        sa.event.listen(engine, "connect", _set_pragmas)
+        sa.event.listen(engine, "connect", lambda connection, _: prepare_sqlite(connection))
+        return engine
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"prepare_threshold": 3})
+
+
+def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
+    """WAL for readers beside the writer; FULL so that an answered write survives a power cut."""
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -16000",
+        "temp_store = MEMORY",
+        "mmap_size = 0",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def translate(error: Exception) -> Exception:
+    """A driver's failure as one of ours where the cause lies outside; else the error itself."""
+    if isinstance(error, HeddleError):
+        return error
+    cause = getattr(error, "orig", None) or error
+    text = str(cause).strip()
+    if isinstance(cause, sqlite3.OperationalError | sqlite3.DatabaseError):
+        low = text.lower()
+        if "locked" in low or "busy" in low:
+            return Unavailable(
+                f"The database file is held by another program ({text}); the write was not done. Try again."
+            )
+        if "full" in low:
+            return Unavailable(f"The disk of the database is full ({text}); nothing was written. Free some space.")
+        if "readonly" in low or "unable to open" in low or "disk i/o" in low:
+            return Unavailable(f"The database file cannot be used ({text}). Check the disk and its permissions.")
+    state = getattr(cause, "sqlstate", None)
+    if state is not None and state[:2] in ("08", "53", "57", "58") or (
+        type(cause).__name__ == "OperationalError" and type(cause).__module__.startswith("psycopg")
+    ):
+        return Unavailable(f"PostgreSQL cannot answer now ({text.splitlines()[0] if text else state}). Try again.")
+    return error

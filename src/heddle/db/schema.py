@@ -1,0 +1,54 @@
+"""What all tables share: one MetaData, names of constraints, column types.
+
+Tables live in the file of their noun. Every time is whole milliseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""Integer keys: SQLite numbers rows by itself only for its own INTEGER."""
+
+
+def id_column() -> sa.Column[int]:
+    """A table's own number, never used twice."""
+    return sa.Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def workspace_column() -> sa.Column[int]:
+    """Which workspace a row belongs to; its presence makes a table workspaced."""
+    return sa.Column(
+        "workspace_id", Id, sa.ForeignKey("workspaces.id"), nullable=False
+    )
+
+
+def owner_column(name: str, target: str) -> sa.Column[int]:
+    """The row that this row hangs on and goes away with; first part of the primary key."""
+    return sa.Column(name, Id, sa.ForeignKey(target, ondelete="CASCADE"), primary_key=True)
+
+
+def text_column(name: str, **options: Any) -> sa.Column[str]:
+    """A text that is always there, empty when nothing was said."""
+    return sa.Column(name, sa.Text, nullable=False, **options)
+
+
+def ms_column(name: str, *, nullable: bool = False) -> sa.Column[int]:
+    """A point in time, or none where nullable."""
+    return sa.Column(name, sa.BigInteger, nullable=nullable)
+
+
+CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
+"""Tables that SQLite keeps in the order of their primary key."""

@@ -1,0 +1,162 @@
+"""Statements: SQLAlchemy Core expressions compiled once, run straight on the driver.
+
+A ``Statement`` is written once with Core and works on both databases. It is compiled at first use
+for each dialect and from then on costs what the driver costs (measured: 10 us instead of 40 us for
+the three statements of a log-metric). A statement that touches a table with a ``workspace_id``
+column must compare that column with the bound parameter ``workspace_id``, which ``Tx`` fills in;
+one that does not is refused when it is defined, so no row can be reached past its workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import iterate
+
+__all__ = ["Bulk", "Statement", "among", "check_scoped", "here", "upsert"]
+
+DIALECTS: Mapping[str, sa.Dialect] = {
+    "sqlite": sqlite.dialect(),
+    "postgresql": postgresql.psycopg.dialect(),
+}
+LISTS = "heddle_list"
+
+
+def here() -> sa.BindParameter[int]:
+    """The caller's workspace, bound by ``Tx``."""
+    return sa.bindparam("workspace_id", type_=sa.BigInteger)
+
+
+class among(sa.ColumnElement[bool]):  # noqa: N801 -- reads as an operator of the expression language
+    """``column IN list`` where the list is one bound parameter of any length.
+
+    SQLite gets it as a JSON array, PostgreSQL as an array; both keep one compiled statement.
+    """
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.bind = sa.bindparam(name, type_=column.type)
+        self.name = name
+
+    def get_children(self, **_: object) -> list[sa.ClauseElement]:  # type: ignore[override]
+        """The parts that a visitor of the expression tree should see."""
+        return [self.column]
+
+
+@compiles(among, "sqlite")
+def _among_sqlite(element: among, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.column, **kw)
+    return f"{column} IN (SELECT value FROM json_each({compiler.process(element.bind, **kw)}))"
+
+
+@compiles(among, "postgresql")
+def _among_postgresql(element: among, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.column, **kw)
+    kind = element.column.type.compile(dialect=DIALECTS["postgresql"])
+    bind = compiler.process(sa.bindparam(element.name, type_=sa.types.NullType()), **kw)
+    return f"{column} = ANY({bind}::{kind}[])"
+
+
+def check_scoped(core: sa.ClauseElement) -> None:
+    """Raise ``AssertionError`` if ``core`` reaches a workspaced table without its workspace."""
+    tables = set()
+    bound = False
+    for element in iterate(core):
+        if isinstance(element, sa.Table) and "workspace_id" in element.c:
+            tables.add(element.name)
+        elif isinstance(element, sa.BindParameter) and element.key == "workspace_id":
+            bound = True
+    if isinstance(core, sa.Insert | sa.Update | sa.Delete) and "workspace_id" in core.table.c:
+        tables.add(core.table.name)
+        values: dict[Any, Any] = getattr(core, "_values", None) or {}
+        bound = bound or any(getattr(key, "key", key) == "workspace_id" for key in values)
+    if tables and not bound:
+        raise AssertionError(f"statement reaches {sorted(tables)} without workspace_id: {core}")
+
+
+class Statement:
+    """One Core statement, compiled once per dialect.
+
+    ``anywhere=True`` marks the few statements that must cross workspaces (sweeping, statistics,
+    deciding which workspace an opaque id belongs to); each use says why.
+    """
+
+    __slots__ = ("_compiled", "_lists", "core")
+
+    def __init__(self, core: sa.ClauseElement, *, anywhere: bool = False) -> None:
+        if not anywhere:
+            check_scoped(core)
+        self.core = core
+        self._compiled: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
+        self._lists = tuple(e.name for e in iterate(core) if isinstance(e, among))
+
+    def bind(self, dialect: str, params: Mapping[str, Any]) -> tuple[str, Any]:
+        """The SQL text and the driver's parameters for one execution."""
+        compiled = self._compiled.get(dialect)
+        if compiled is None:
+            compiled = self._compiled[dialect] = self._compile(dialect)
+        return compiled[0], compiled[1](params)
+
+    def _compile(self, dialect: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+        done = self.core.compile(dialect=DIALECTS[dialect])
+        constants = {k: v for k, v in done.params.items() if v is not None}
+        lists = self._lists
+        if dialect == "postgresql":
+            if constants:
+                return str(done), lambda params: {**constants, **params}
+            return str(done), lambda params: params
+        names: Sequence[str] = done.positiontup or ()  # type: ignore[attr-defined]
+        pick: Callable[[Mapping[str, Any]], Any]
+        if not names:
+            pick = _nothing
+        elif len(names) == 1:
+            only = names[0]
+            pick = lambda params: (params[only],)  # noqa: E731
+        else:
+            pick = itemgetter(*names)
+        if not constants and not lists:
+            return str(done), pick
+
+        def bind(params: Mapping[str, Any]) -> Any:
+            full = {**constants, **params}
+            for name in lists:
+                full[name] = msgspec.json.encode(full[name]).decode()
+            return pick(full)
+
+        return str(done), bind
+
+
+def _nothing(_: Mapping[str, Any]) -> tuple[()]:
+    return ()
+
+
+class Bulk:
+    """Insert of many rows at once, skipping those whose key is there already.
+
+    Rows are tuples in the order of ``columns``. SQLite runs one prepared statement over them,
+    PostgreSQL takes one array per column.
+    """
+
+    __slots__ = ("columns", "sqlite_sql", "postgresql_sql")
+
+    def __init__(self, table: sa.Table, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        names = ", ".join(self.columns)
+        marks = ", ".join("?" for _ in self.columns)
+        arrays = ", ".join(
+            f"%s::{table.c[name].type.compile(dialect=DIALECTS['postgresql'])}[]"
+            for name in self.columns
+        )
+        insert = f"INSERT INTO {table.name} ({names})"  # noqa: S608 -- our own table's names
+        self.sqlite_sql = f"{insert} VALUES ({marks}) ON CONFLICT DO NOTHING"
+        self.postgresql_sql = f"{insert} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"

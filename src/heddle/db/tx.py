@@ -1,0 +1,119 @@
+"""Tx: what every domain operation works through.
+
+A ``Tx`` is one open transaction on behalf of one caller: the connection, the caller's workspace and
+name, and the clock. Rows of workspaced tables are reached only in the caller's workspace, because
+every statement binds ``workspace_id`` (see ``statement``) and only ``Tx`` gives it a value.
+Operations never commit; whoever opened the transaction does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from heddle.db.statement import Bulk, Statement, check_scoped
+from heddle.errors import NotFound
+
+DEFAULT_WORKSPACE = "default"
+DEFAULT_WORKSPACE_ID = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, and in which workspace."""
+
+    actor: str = "local"
+    workspace: str = DEFAULT_WORKSPACE
+
+
+LOCAL = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """That something changed, for those who watch: what kind of thing, which one, what happened."""
+
+    workspace: str
+    kind: str
+    key: str
+    action: str
+    parent: str = ""
+
+
+_find_workspace = Statement(
+    sa.text("SELECT id FROM workspaces WHERE name = :name"), anywhere=True
+)
+
+
+class Tx:
+    """One transaction of one caller."""
+
+    __slots__ = ("_sa", "actor", "changes", "cursor", "dialect", "now_ms", "workspace", "workspace_id")
+
+    def __init__(self, connection: sa.Connection, cursor: Any, dialect: str, caller: Caller) -> None:
+        self._sa = connection
+        self.cursor = cursor
+        self.dialect = dialect
+        self.actor = caller.actor
+        self.workspace = caller.workspace
+        self.now_ms = time.time_ns() // 1_000_000
+        self.changes: list[Change] = []
+        if caller.workspace == DEFAULT_WORKSPACE:
+            self.workspace_id = DEFAULT_WORKSPACE_ID
+        else:
+            self.workspace_id = 0
+            row = self.one(_find_workspace, name=caller.workspace)
+            if row is None:
+                raise NotFound(f"Workspace '{caller.workspace}' does not exist.")
+            self.workspace_id = row[0]
+
+    def all(self, statement: Statement, **params: Any) -> list[Any]:
+        """Every row, as plain tuples."""
+        params["workspace_id"] = self.workspace_id
+        sql, bound = statement.bind(self.dialect, params)
+        rows: list[Any] = self.cursor.execute(sql, bound).fetchall()
+        return rows
+
+    def one(self, statement: Statement, **params: Any) -> Any:
+        """The first row as a plain tuple, or None."""
+        params["workspace_id"] = self.workspace_id
+        sql, bound = statement.bind(self.dialect, params)
+        return self.cursor.execute(sql, bound).fetchone()
+
+    def run(self, statement: Statement, **params: Any) -> int:
+        """How many rows were touched."""
+        params["workspace_id"] = self.workspace_id
+        sql, bound = statement.bind(self.dialect, params)
+        count: int = self.cursor.execute(sql, bound).rowcount
+        return count
+
+    def insert_many(self, bulk: Bulk, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, leaving out those that are there already."""
+        if not rows:
+            return
+        if self.dialect == "sqlite":
+            self.cursor.executemany(bulk.sqlite_sql, rows)
+        else:
+            self.cursor.execute(bulk.postgresql_sql, [list(column) for column in zip(*rows, strict=True)])
+
+    def fetch(self, select: sa.Select[Any], **params: Any) -> list[Any]:
+        """Rows of a statement that was built for this one call (searches).
+
+        Such a statement is checked for its workspace each time.
+        """
+        check_scoped(select)
+        params["workspace_id"] = self.workspace_id
+        return list(self._sa.execute(select, params).fetchall())
+
+    def changed(self, kind: str, key: str, action: str, parent: str = "") -> None:
+        """Note a change for those who watch; they hear of it once it is committed."""
+        self.changes.append(Change(self.workspace, kind, key, action, parent))
+
+
+def ids(rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """The first column of rows."""
+    return [row[0] for row in rows]

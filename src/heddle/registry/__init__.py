@@ -1,0 +1,1 @@
+"""What a team keeps: models, their versions and aliases."""

@@ -1,0 +1,90 @@
+"""Tags: key and value labels on experiments, runs, logged models, models and versions.
+
+One ``Tags`` per tagged noun owns that noun's tag table and the statements on it. Setting overwrites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from heddle.db.schema import CLUSTERED, metadata, owner_column, text_column
+from heddle.db.statement import Bulk, Statement, among, upsert
+from heddle.db.tx import Tx
+from heddle.keys import check_key, check_text
+
+INDEXED_CHARS = 64
+"""How much of a value the search index holds; PostgreSQL limits an index entry to a third of a page."""
+
+Pair = tuple[str, str]
+
+
+class Tags:
+    """The tags of one noun, kept in the table ``<noun>_tags``."""
+
+    def __init__(self, noun: str, owner: str, *, value_max: int) -> None:
+        self.noun = noun
+        self.value_max = value_max
+        self.table = table = sa.Table(
+            f"{noun}_tags",
+            metadata,
+            owner_column("owner_id", owner),
+            sa.Column("key", sa.Text, primary_key=True),
+            text_column("value"),
+            **CLUSTERED,
+        )
+        sa.Index(
+            f"ix_{noun}_tags_key_value",
+            table.c.key,
+            sa.func.substr(table.c.value, 1, INDEXED_CHARS),
+            table.c.owner_id,
+        )
+        insert = upsert(table).values({c: sa.bindparam(c) for c in ("owner_id", "key", "value")})
+        self._set = Statement(
+            insert.on_conflict_do_update(
+                index_elements=["owner_id", "key"], set_={"value": insert.excluded.value}
+            )
+        )
+        self._bulk = Bulk(table, ("owner_id", "key", "value"))
+        at = (table.c.owner_id == sa.bindparam("owner_id"), table.c.key == sa.bindparam("key"))
+        self._get = Statement(sa.select(table.c.value).where(*at))
+        self._delete = Statement(sa.delete(table).where(*at))
+        self._load = Statement(
+            sa.select(table.c.owner_id, table.c.key, table.c.value)
+            .where(among(table.c.owner_id, "ids"))
+            .order_by(table.c.owner_id, table.c.key)
+        )
+
+    def check(self, key: str, value: str) -> None:
+        """Raise ``Invalid`` unless this may be a tag here."""
+        check_key(key, "tag")
+        check_text(value, f"The value of tag '{key}'", self.value_max)
+
+    def set(self, tx: Tx, owner_id: int, key: str, value: str) -> None:
+        """Set one tag; raises ``Invalid``."""
+        self.check(key, value)
+        tx.run(self._set, owner_id=owner_id, key=key, value=value)
+
+    def add(self, tx: Tx, owner_id: int, pairs: Iterable[Pair]) -> None:
+        """Set the tags of a row that was just made; of a key given twice the last counts."""
+        last = dict(pairs)
+        for key, value in last.items():
+            self.check(key, value)
+        tx.insert_many(self._bulk, [(owner_id, key, value) for key, value in last.items()])
+
+    def get(self, tx: Tx, owner_id: int, key: str) -> str | None:
+        """The value of one tag."""
+        row = tx.one(self._get, owner_id=owner_id, key=key)
+        return None if row is None else row[0]
+
+    def delete(self, tx: Tx, owner_id: int, key: str) -> bool:
+        """Remove one tag; whether it was there."""
+        return tx.run(self._delete, owner_id=owner_id, key=key) > 0
+
+    def load(self, tx: Tx, ids: Sequence[int]) -> dict[int, list[Pair]]:
+        """The tags of many rows, by key; rows without tags have no entry."""
+        found: dict[int, list[Pair]] = {}
+        for owner_id, key, value in tx.all(self._load, ids=ids):
+            found.setdefault(owner_id, []).append((key, value))
+        return found

@@ -1,0 +1,1 @@
+"""What training code records: experiments, runs, params, metrics, inputs, logged models."""

@@ -1,0 +1,259 @@
+"""Experiments: named groups of runs in a workspace.
+
+Names are unique among the living experiments of a workspace; a deleted one does not hold its name.
+Deleting an experiment deletes its runs with it and restoring brings them back (see ``runs``).
+Experiment 0, "Default", exists in the default workspace from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from heddle.db.schema import id_column, metadata, ms_column, text_column, workspace_column
+from heddle.db.statement import Statement, among, here, upsert
+from heddle.db.tx import DEFAULT_WORKSPACE, Tx, ids
+from heddle.errors import AlreadyExists, Invalid, NotFound, WrongState
+from heddle.keys import check_text
+from heddle.search.fields import Attribute, Catalogue, Keyed
+from heddle.search.sql import search_ids
+from heddle.tags import INDEXED_CHARS, Pair, Tags
+
+NAME_MAX = 500
+LOCATION_MAX = 2048
+DEFAULT_ID = 0
+View = Literal["active", "deleted", "all"]
+
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    id_column(),
+    workspace_column(),
+    text_column("name"),
+    text_column("artifact_location"),
+    ms_column("created_ms"),
+    ms_column("updated_ms"),
+    ms_column("deleted_ms", nullable=True),
+    sqlite_autoincrement=True,
+)
+sa.Index(
+    "uq_experiments_living_name",
+    experiments.c.workspace_id,
+    experiments.c.name,
+    unique=True,
+    sqlite_where=experiments.c.deleted_ms.is_(None),
+    postgresql_where=experiments.c.deleted_ms.is_(None),
+)
+tags = Tags("experiment", "experiments.id", value_max=20_000)
+
+catalogue = Catalogue(
+    noun="experiment",
+    table=experiments,
+    id=experiments.c.id,
+    attributes=(
+        Attribute("name", experiments.c.name, "text"),
+        Attribute("experiment_id", sa.cast(experiments.c.id, sa.Text), "text"),
+        Attribute("creation_time", experiments.c.created_ms, "number", aliases=("created_ms",)),
+        Attribute("last_update_time", experiments.c.updated_ms, "number", aliases=("updated_ms",)),
+    ),
+    keyed=(
+        Keyed(
+            ("tags", "tag"), tags.table, tags.table.c.owner_id, tags.table.c.key, tags.table.c.value, "text",
+            indexed_chars=INDEXED_CHARS,
+        ),
+    ),
+    default_order=(experiments.c.created_ms.desc(), experiments.c.id.asc()),
+    tie_break=(experiments.c.id.desc(),),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One experiment with its tags."""
+
+    id: int
+    name: str
+    artifact_location: str
+    created_ms: int
+    updated_ms: int
+    deleted_ms: int | None
+    tags: Sequence[Pair] = ()
+
+
+_columns = tuple(
+    experiments.c[name]
+    for name in ("id", "name", "artifact_location", "created_ms", "updated_ms", "deleted_ms")
+)
+_in_workspace = experiments.c.workspace_id == here()
+_load = Statement(sa.select(*_columns).where(_in_workspace, among(experiments.c.id, "ids")))
+_find = Statement(
+    sa.select(*_columns).where(
+        _in_workspace, experiments.c.name == sa.bindparam("name"), experiments.c.deleted_ms.is_(None)
+    )
+)
+_insert = Statement(
+    upsert(experiments)
+    .values(
+        {
+            c: sa.bindparam(c)
+            for c in ("workspace_id", "name", "artifact_location", "created_ms", "updated_ms")
+        }
+    )
+    .on_conflict_do_nothing()
+    .returning(experiments.c.id)
+)
+_locate = Statement(
+    sa.update(experiments)
+    .where(_in_workspace, experiments.c.id == sa.bindparam("id"))
+    .values(artifact_location=sa.bindparam("artifact_location"))
+)
+_update = Statement(
+    sa.update(experiments)
+    .where(_in_workspace, experiments.c.id == sa.bindparam("id"))
+    .values({c: sa.bindparam(c) for c in ("name", "updated_ms", "deleted_ms")})
+)
+
+
+def default_location(tx: Tx, experiment_id: int) -> str:
+    """Where the files of an experiment's runs are addressed when its maker named no place."""
+    if tx.workspace == DEFAULT_WORKSPACE:
+        return f"mlflow-artifacts:/{experiment_id}"
+    return f"mlflow-artifacts:/workspaces/{tx.workspace}/{experiment_id}"
+
+
+def create_experiment(
+    tx: Tx, *, name: str, artifact_location: str = "", pairs: Iterable[Pair] = ()
+) -> int:
+    """Make an experiment and return its id; raises ``Invalid``, ``AlreadyExists``."""
+    check_name(name)
+    check_text(artifact_location, "The artifact location", LOCATION_MAX)
+    row = tx.one(
+        _insert,
+        name=name,
+        artifact_location=artifact_location.rstrip("/"),
+        created_ms=tx.now_ms,
+        updated_ms=tx.now_ms,
+    )
+    if row is None:
+        raise AlreadyExists(f"Experiment '{name}' already exists.")
+    experiment_id: int = row[0]
+    if not artifact_location:
+        tx.run(_locate, id=experiment_id, artifact_location=default_location(tx, experiment_id))
+    tags.add(tx, experiment_id, pairs)
+    tx.changed("experiment", str(experiment_id), "created")
+    return experiment_id
+
+
+def check_name(name: str) -> None:
+    """Raise ``Invalid`` unless ``name`` may name an experiment."""
+    if not name.strip():
+        raise Invalid("An experiment needs a name that is not empty.")
+    check_text(name, "The experiment name", NAME_MAX)
+
+
+def get_experiment(tx: Tx, experiment_id: int) -> Experiment:
+    """The experiment, deleted or not; raises ``NotFound``."""
+    found = load_experiments(tx, [experiment_id])
+    if not found:
+        raise NotFound(f"No Experiment with id={experiment_id} exists")
+    return found[0]
+
+
+def living_experiment(tx: Tx, experiment_id: int) -> Experiment:
+    """The experiment, which takes changes; raises ``NotFound``, or ``WrongState`` if deleted."""
+    experiment = get_experiment(tx, experiment_id)
+    if experiment.deleted_ms is not None:
+        raise WrongState(
+            f"The experiment {experiment_id} must be in the 'active' state. Current state is deleted;"
+            " restore it first."
+        )
+    return experiment
+
+
+def find_experiment(tx: Tx, name: str) -> Experiment | None:
+    """The living experiment of that name."""
+    row = tx.one(_find, name=name)
+    return None if row is None else _with_tags(tx, [row])[0]
+
+
+def load_experiments(tx: Tx, experiment_ids: Sequence[int]) -> list[Experiment]:
+    """Those of the given experiments that exist here, in the given order."""
+    rows = {row[0]: row for row in tx.all(_load, ids=experiment_ids)}
+    return _with_tags(tx, [rows[key] for key in experiment_ids if key in rows])
+
+
+def _with_tags(tx: Tx, rows: Sequence[tuple[int, str, str, int, int, int | None]]) -> list[Experiment]:
+    found = tags.load(tx, ids(rows))
+    return [Experiment(*row, tags=found.get(row[0], ())) for row in rows]
+
+
+def view_filter(deleted_ms: sa.Column[int], view: View) -> sa.ColumnElement[bool]:
+    """Which rows a view type shows."""
+    if view == "active":
+        return deleted_ms.is_(None)
+    if view == "deleted":
+        return deleted_ms.is_not(None)
+    return sa.true()
+
+
+def search_experiments(
+    tx: Tx, *, filter: str = "", view: View = "active", order_by: Sequence[str] = (), limit: int, offset: int = 0
+) -> list[Experiment]:
+    """One page of experiments; raises ``Invalid`` for a wrong filter or order."""
+    scope = sa.and_(_in_workspace, view_filter(experiments.c.deleted_ms, view))
+    found = search_ids(
+        tx.fetch, catalogue, scope=scope, filter=filter, order_by=order_by, limit=limit, offset=offset
+    )
+    return load_experiments(tx, found)
+
+
+def rename_experiment(tx: Tx, experiment_id: int, new_name: str) -> None:
+    """Give a living experiment another name; raises ``NotFound``, ``WrongState``, ``AlreadyExists``."""
+    check_name(new_name)
+    living_experiment(tx, experiment_id)
+    _check_free(tx, new_name, experiment_id)
+    tx.run(_update, id=experiment_id, name=new_name, updated_ms=tx.now_ms, deleted_ms=None)
+    tx.changed("experiment", str(experiment_id), "updated")
+
+
+def _check_free(tx: Tx, name: str, experiment_id: int) -> None:
+    other = tx.one(_find, name=name)
+    if other is not None and other[0] != experiment_id:
+        raise AlreadyExists(f"Experiment '{name}' already exists; choose another name or rename that one first.")
+
+
+def mark_deleted(tx: Tx, experiment_id: int) -> None:
+    """Delete the experiment's own row (``runs.delete_experiment`` takes its runs too)."""
+    experiment = get_experiment(tx, experiment_id)
+    if experiment.deleted_ms is not None:
+        raise NotFound(f"No active Experiment with id={experiment_id} exists; it is deleted already.")
+    tx.run(_update, id=experiment_id, name=experiment.name, updated_ms=tx.now_ms, deleted_ms=tx.now_ms)
+    tx.changed("experiment", str(experiment_id), "deleted")
+
+
+def mark_restored(tx: Tx, experiment_id: int) -> None:
+    """Restore the experiment's own row; raises ``AlreadyExists`` if its name was taken meanwhile."""
+    experiment = get_experiment(tx, experiment_id)
+    if experiment.deleted_ms is None:
+        raise NotFound(f"No deleted Experiment with id={experiment_id} exists; it is active.")
+    _check_free(tx, experiment.name, experiment_id)
+    tx.run(_update, id=experiment_id, name=experiment.name, updated_ms=tx.now_ms, deleted_ms=None)
+    tx.changed("experiment", str(experiment_id), "restored")
+
+
+def set_experiment_tag(tx: Tx, experiment_id: int, key: str, value: str) -> None:
+    """Set a tag of a living experiment."""
+    living_experiment(tx, experiment_id)
+    tags.set(tx, experiment_id, key, value)
+    tx.changed("experiment", str(experiment_id), "tagged")
+
+
+def delete_experiment_tag(tx: Tx, experiment_id: int, key: str) -> None:
+    """Remove a tag of a living experiment; raises ``NotFound`` if it has none such."""
+    living_experiment(tx, experiment_id)
+    if not tags.delete(tx, experiment_id, key):
+        raise NotFound(f"No tag with name: {key} in experiment with id {experiment_id}")
+    tx.changed("experiment", str(experiment_id), "tagged")

@@ -1,0 +1,231 @@
+"""Metrics: numbers that a run measured, each a series of points.
+
+``metrics`` holds one row per run and key: the latest value, the least and greatest seen. ``points``
+holds every point, clustered by series in the order of history (time, step, value). A point is what
+it says: logging the very same one again changes nothing. The latest value is the greatest by (step,
+time, value), whatever came in last. NaN is kept as value 0 with ``is_nan`` 1, since SQLite has no NaN;
+infinities are kept as the greatest finite numbers, as MLflow's clients expect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from heddle.db.schema import CLUSTERED, Id, id_column, metadata, ms_column, owner_column, text_column
+from heddle.db.statement import Bulk, Statement, among, upsert
+from heddle.db.tx import Tx
+from heddle.errors import Invalid
+from heddle.keys import check_key
+from heddle.tracking.runs import touch
+
+GREATEST = 1.7976931348623157e308
+STEP_MAX = 2**63 - 1
+
+metrics = sa.Table(
+    "metrics",
+    metadata,
+    id_column(),
+    sa.Column("run_id", Id, sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("experiment_id", Id, nullable=False),
+    text_column("key"),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("is_nan", sa.SmallInteger, nullable=False),
+    sa.Column("step", sa.BigInteger, nullable=False),
+    ms_column("timestamp_ms"),
+    sa.Column("min_value", sa.Double, nullable=True),
+    sa.Column("max_value", sa.Double, nullable=True),
+    sa.Index("uq_metrics_run_id_key", "run_id", "key", unique=True),
+    sa.Index("ix_metrics_order", "experiment_id", "key", "is_nan", "value", "run_id"),
+    sqlite_autoincrement=True,
+)
+points = sa.Table(
+    "points",
+    metadata,
+    owner_column("metric_id", "metrics.id"),
+    sa.Column("timestamp_ms", sa.BigInteger, primary_key=True),
+    sa.Column("step", sa.BigInteger, primary_key=True),
+    sa.Column("value", sa.Double, primary_key=True),
+    sa.Column("is_nan", sa.SmallInteger, primary_key=True),
+    **CLUSTERED,
+)
+
+
+class Point(NamedTuple):
+    """One value of a metric; ``value`` may be NaN or infinite."""
+
+    key: str
+    value: float
+    timestamp_ms: int
+    step: int
+
+
+class Latest(NamedTuple):
+    """The latest value of one metric of a run, and its range so far (None while all are NaN)."""
+
+    key: str
+    value: float
+    timestamp_ms: int
+    step: int
+    min_value: float | None
+    max_value: float | None
+
+
+def _latest_upsert() -> sa.ClauseElement:
+    insert = upsert(metrics).values(
+        {
+            c: sa.bindparam(c)
+            for c in (
+                "run_id", "experiment_id", "key", "value", "is_nan", "step", "timestamp_ms", "min_value", "max_value",
+            )
+        }
+    )  # fmt: skip
+    new, old = insert.excluded, metrics.c
+    newer = sa.tuple_(new.step, new.timestamp_ms, new.value) > sa.tuple_(old.step, old.timestamp_ms, old.value)
+    kept = {
+        name: sa.case((newer, new[name]), else_=old[name])
+        for name in ("value", "is_nan", "step", "timestamp_ms")
+    }
+
+    def bound(name: str, beats: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
+        first = sa.or_(old[name].is_(None), beats)
+        return sa.case((sa.and_(new[name].is_not(None), first), new[name]), else_=old[name])
+
+    return insert.on_conflict_do_update(
+        index_elements=["run_id", "key"],
+        set_={
+            **kept,
+            "min_value": bound("min_value", new.min_value < old.min_value),
+            "max_value": bound("max_value", new.max_value > old.max_value),
+        },
+    ).returning(metrics.c.id)
+
+
+_note = Statement(_latest_upsert())
+_insert_points = Bulk(points, ("metric_id", "timestamp_ms", "step", "value", "is_nan"))
+_insert_point = Statement(
+    upsert(points)
+    .values({c: sa.bindparam(c) for c in ("metric_id", "timestamp_ms", "step", "value", "is_nan")})
+    .on_conflict_do_nothing()
+)
+_load = Statement(
+    sa.select(
+        metrics.c.run_id, metrics.c.key, metrics.c.value, metrics.c.is_nan, metrics.c.timestamp_ms, metrics.c.step,
+        metrics.c.min_value, metrics.c.max_value,
+    )
+    .where(among(metrics.c.run_id, "ids"))
+    .order_by(metrics.c.run_id, metrics.c.key)
+)  # fmt: skip
+_find = Statement(
+    sa.select(metrics.c.id).where(metrics.c.run_id == sa.bindparam("run_id"), metrics.c.key == sa.bindparam("key"))
+)
+_history = Statement(
+    sa.select(points.c.value, points.c.is_nan, points.c.timestamp_ms, points.c.step)
+    .where(points.c.metric_id == sa.bindparam("metric_id"))
+    .order_by(points.c.timestamp_ms, points.c.step, points.c.value, points.c.is_nan)
+    .limit(sa.bindparam("limit", type_=sa.BigInteger))
+    .offset(sa.bindparam("offset", type_=sa.BigInteger))
+)
+
+
+def check_point(value: float, timestamp_ms: int, step: int) -> None:
+    """Raise ``Invalid`` unless time and step can be kept."""
+    if timestamp_ms < 0 or timestamp_ms > STEP_MAX:
+        raise Invalid(f"Got invalid timestamp {timestamp_ms} for a metric (value {value}): it must be 0 or more milliseconds.")
+    if not -STEP_MAX <= step <= STEP_MAX:
+        raise Invalid(f"Got invalid step {step} for a metric: it must fit 64 bits.")
+
+
+def log_metric(tx: Tx, uid: str, key: str, value: float, timestamp_ms: int, step: int) -> None:
+    """Log one point; raises ``Invalid`` and as ``touch``."""
+    check_key(key, "metric")
+    check_point(value, timestamp_ms, step)
+    run_id, experiment_id = touch(tx, uid)
+    stored, is_nan = storable(value)
+    bound = None if is_nan else stored
+    row = tx.one(
+        _note,
+        run_id=run_id,
+        experiment_id=experiment_id,
+        key=key,
+        value=stored,
+        is_nan=is_nan,
+        step=step,
+        timestamp_ms=timestamp_ms,
+        min_value=bound,
+        max_value=bound,
+    )
+    tx.run(
+        _insert_point, metric_id=row[0], timestamp_ms=timestamp_ms, step=step, value=stored, is_nan=is_nan
+    )
+    tx.changed("run", uid, "logged", str(experiment_id))
+
+
+def storable(value: float) -> tuple[float, int]:
+    """A value as it is kept: (number, whether it is NaN)."""
+    if value != value:  # noqa: PLR0124 -- the fastest question for NaN
+        return 0.0, 1
+    if math.isinf(value):
+        return math.copysign(GREATEST, value), 0
+    return value, 0
+
+
+def write_points(tx: Tx, run_id: int, experiment_id: int, batch: Iterable[Point]) -> None:
+    """Write points of a run that is taken up already; raises ``Invalid`` for a bad key, time or step.
+
+    One upsert per key, one bulk insert for all points.
+    """
+    series: dict[str, list[tuple[int, int, float, int]]] = {}
+    for key, value, timestamp_ms, step in batch:
+        # One comparison chain covers the usual case; the slow path finds out what is wrong.
+        if not (0 <= timestamp_ms <= STEP_MAX and -STEP_MAX <= step <= STEP_MAX):
+            check_point(value, timestamp_ms, step)
+        rows = series.get(key)
+        if rows is None:
+            check_key(key, "metric")
+            rows = series[key] = []
+        if -GREATEST <= value <= GREATEST:
+            rows.append((step, timestamp_ms, value, 0))
+        else:
+            rows.append((step, timestamp_ms, *storable(value)))
+    inserted: list[tuple[int, int, int, float, int]] = []
+    for key in sorted(series):
+        rows = series[key]
+        step, timestamp_ms, value, is_nan = max(rows)
+        numbers = [row[2] for row in rows if not row[3]]
+        found = tx.one(
+            _note,
+            run_id=run_id,
+            experiment_id=experiment_id,
+            key=key,
+            value=value,
+            is_nan=is_nan,
+            step=step,
+            timestamp_ms=timestamp_ms,
+            min_value=min(numbers, default=None),
+            max_value=max(numbers, default=None),
+        )
+        metric_id = found[0]
+        inserted += [(metric_id, t, s, v, n) for s, t, v, n in rows]
+    tx.insert_many(_insert_points, inserted)
+
+
+def load_latest(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[Latest]]:
+    """The latest values of many runs, by key."""
+    found: dict[int, list[Latest]] = {}
+    for run_id, key, value, is_nan, timestamp_ms, step, low, high in tx.all(_load, ids=run_ids):
+        latest = Latest(key, math.nan if is_nan else value, timestamp_ms, step, low, high)
+        found.setdefault(run_id, []).append(latest)
+    return found
+
+
+def history(tx: Tx, run_id: int, key: str, *, limit: int = STEP_MAX, offset: int = 0) -> list[tuple[float, int, int, int]]:
+    """Points (value, is_nan, timestamp_ms, step) in the order of history; an unknown key has none."""
+    row = tx.one(_find, run_id=run_id, key=key)
+    if row is None:
+        return []
+    found: list[tuple[float, int, int, int]] = tx.all(_history, metric_id=row[0], limit=limit, offset=offset)
+    return found

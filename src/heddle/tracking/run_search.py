@@ -1,0 +1,128 @@
+"""Runs with everything that hangs on them: searching, and loading in batches.
+
+The catalogue of what may be searched stands here, above params, metrics and inputs, which bring
+their tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from heddle.db.statement import here
+from heddle.db.tx import Tx
+from heddle.search.fields import Attribute, Catalogue, Keyed
+from heddle.search.sql import search_ids
+from heddle.tags import INDEXED_CHARS, Pair
+from heddle.tracking.experiments import View, view_filter
+from heddle.tracking.inputs import DatasetInput, ModelInput, ModelOutput, datasets_field, load_inputs, load_outputs
+from heddle.tracking.metrics import Latest, load_latest, metrics
+from heddle.tracking.params import load_params, params
+from heddle.tracking.runs import Run, get_run, load_runs, runs, tags
+
+import sqlalchemy as sa  # isort: skip
+
+catalogue = Catalogue(
+    noun="run",
+    table=runs,
+    id=runs.c.id,
+    attributes=(
+        Attribute("run_id", runs.c.uid, "text"),
+        Attribute("run_name", runs.c.name, "text", aliases=("run name", "Run name", "Run Name")),
+        Attribute("user_id", runs.c.user_id, "text"),
+        Attribute("status", runs.c.status, "text"),
+        Attribute("artifact_uri", runs.c.artifact_uri, "text"),
+        Attribute("start_time", runs.c.start_ms, "number", aliases=("created", "Created")),
+        Attribute("end_time", runs.c.end_ms, "number"),
+    ),
+    keyed=(
+        Keyed(
+            ("metrics", "metric"), metrics, metrics.c.run_id, metrics.c.key, metrics.c.value, "number",
+            nan=metrics.c.is_nan, scope=metrics.c.experiment_id,
+        ),
+        Keyed(
+            ("params", "param", "parameters", "parameter"), params, params.c.run_id, params.c.key, params.c.value, "text",
+            number=params.c.number, indexed_chars=INDEXED_CHARS,
+        ),
+        Keyed(
+            ("tags", "tag"), tags.table, tags.table.c.owner_id, tags.table.c.key, tags.table.c.value, "text",
+            indexed_chars=INDEXED_CHARS,
+        ),
+    ),
+    related=(datasets_field,),
+    attribute_prefixes=("attributes", "attribute", "attr", "run"),
+    default_order=(runs.c.start_ms.desc(), runs.c.uid.asc()),
+    tie_break=(runs.c.start_ms.desc(), runs.c.uid.asc()),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FullRun:
+    """A run with its params, latest metrics, tags, inputs and outputs."""
+
+    run: Run
+    params: Sequence[Pair]
+    metrics: Sequence[Latest]
+    tags: Sequence[Pair]
+    datasets: Sequence[DatasetInput]
+    model_inputs: Sequence[ModelInput]
+    model_outputs: Sequence[ModelOutput]
+
+
+def search_runs(
+    tx: Tx,
+    *,
+    experiment_ids: Sequence[int],
+    filter: str = "",
+    view: View = "active",
+    order_by: Sequence[str] = (),
+    limit: int,
+    offset: int = 0,
+) -> list[int]:
+    """The ids of one page of runs; raises ``Invalid`` for a wrong filter or order.
+
+    Experiments that do not exist here simply have no runs.
+    """
+    if not experiment_ids:
+        return []
+    one = len(experiment_ids) == 1
+    among_them = runs.c.experiment_id == experiment_ids[0] if one else runs.c.experiment_id.in_(experiment_ids)
+    scope = sa.and_(runs.c.workspace_id == here(), among_them, view_filter(runs.c.deleted_ms, view))
+    return search_ids(
+        tx.fetch,
+        catalogue,
+        scope=scope,
+        filter=filter,
+        order_by=order_by,
+        limit=limit,
+        offset=offset,
+        scope_values=experiment_ids,
+    )
+
+
+def load_full(tx: Tx, run_ids: Sequence[int]) -> list[FullRun]:
+    """Those of the given runs that exist here, in the given order: one look-up per kind of thing."""
+    found = load_runs(tx, run_ids)
+    params_of = load_params(tx, run_ids)
+    latest_of = load_latest(tx, run_ids)
+    tags_of = tags.load(tx, run_ids)
+    datasets_of, models_of = load_inputs(tx, run_ids)
+    outputs_of = load_outputs(tx, run_ids)
+    return [
+        FullRun(
+            found[key],
+            params_of.get(key, ()),
+            latest_of.get(key, ()),
+            tags_of.get(key, ()),
+            datasets_of.get(key, ()),
+            models_of.get(key, ()),
+            outputs_of.get(key, ()),
+        )
+        for key in run_ids
+        if key in found
+    ]
+
+
+def get_full(tx: Tx, uid: str) -> FullRun:
+    """One run with everything; raises ``NotFound``."""
+    return load_full(tx, [get_run(tx, uid).id])[0]
