@@ -52,7 +52,7 @@ def main() -> int:
 
     import mlflow
 
-    from . import (  # noqa: F401  (importing a module declares its steps, in this order)
+    from scenario import (  # noqa: F401  (importing a module declares its steps, in this order)
         tracking,
         search,
         files,
@@ -65,7 +65,7 @@ def main() -> int:
         first_generation,
         workspaces,
     )
-    from .steps import Scene, run_steps, summarise
+    from scenario.steps import Scene, run_steps, summarise
 
     mlflow.set_tracking_uri(uri)
     with tempfile.TemporaryDirectory(prefix="scenario-") as folder, contextlib.chdir(folder):

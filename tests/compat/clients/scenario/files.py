@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow
 import mlflow.artifacts
 
-from .steps import Scene, equal, step, truth
+from scenario.steps import Scene, equal, step, truth
 
 
 def read_back(scene: Scene, run_id: str, path: str) -> Path:

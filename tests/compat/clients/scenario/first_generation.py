@@ -7,8 +7,8 @@ import json
 import mlflow
 from mlflow.entities import ViewType
 
-from .registry import make_run, make_version
-from .steps import Scene, equal, step, truth
+from scenario.registry import make_run, make_version
+from scenario.steps import Scene, equal, step, truth
 
 
 @step(before="2.0")

@@ -6,8 +6,8 @@ from typing import Any
 
 import mlflow
 
-from .models import check_predictions, log_linear
-from .steps import Scene, equal, refused, step, truth
+from scenario.models import check_predictions, log_linear
+from scenario.steps import Scene, equal, refused, step, truth
 
 
 def status_of(model: Any) -> str:

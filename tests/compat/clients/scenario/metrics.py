@@ -6,7 +6,7 @@ import math
 
 import mlflow
 
-from .steps import Scene, equal, step, truth
+from scenario.steps import Scene, equal, step, truth
 
 
 @step()

@@ -10,7 +10,7 @@ import mlflow.pyfunc
 import mlflow.sklearn
 from mlflow.models import infer_signature
 
-from .steps import Scene, equal, step, truth
+from scenario.steps import NotHere, Scene, equal, parse_version, step, truth
 
 
 def fit() -> tuple[Any, Any]:
@@ -155,9 +155,18 @@ def input_example(scene: Scene) -> None:
     equal(example["x"].tolist(), [0.0, 1.0])
 
 
+def require_autolog(scene: Scene) -> None:
+    """Leave the step when this client cannot autolog the scikit-learn that its Python can have."""
+    import sklearn
+
+    if not scene.at_least("2.0") and parse_version(sklearn.__version__) >= (1, 3):
+        raise NotHere(f"{scene.version} autologs scikit-learn before 1.3, not {sklearn.__version__}")
+
+
 @step()
 def autolog(scene: Scene) -> None:
     """Fitting under autolog logs params, metrics and the model by itself."""
+    require_autolog(scene)
     from sklearn.linear_model import LogisticRegression
 
     _, table = fit()
@@ -182,6 +191,7 @@ def autolog(scene: Scene) -> None:
 @step()
 def autolog_search(scene: Scene) -> None:
     """A parameter search under autolog makes a run with children."""
+    require_autolog(scene)
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import GridSearchCV
 

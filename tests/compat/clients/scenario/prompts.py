@@ -7,7 +7,7 @@ from typing import Any
 
 import mlflow
 
-from .steps import Scene, equal, refused, step, truth
+from scenario.steps import Scene, equal, refused, step, truth
 
 
 def prompt_calls(scene: Scene) -> Any:

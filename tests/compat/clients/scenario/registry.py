@@ -6,7 +6,7 @@ from typing import Any
 
 import mlflow
 
-from .steps import Scene, equal, refused, step, truth
+from scenario.steps import Scene, equal, refused, step, truth
 
 
 def make_run(scene: Scene) -> Any:

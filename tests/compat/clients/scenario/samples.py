@@ -13,8 +13,8 @@ from typing import Any
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from .models import fit
-from .steps import Scene, equal, step, truth
+from scenario.models import fit
+from scenario.steps import Scene, equal, step, truth
 
 FIRST = '''
 import mlflow

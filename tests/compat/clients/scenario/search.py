@@ -5,7 +5,7 @@ from __future__ import annotations
 import mlflow
 from mlflow.entities import Metric, Param, RunTag, ViewType
 
-from .steps import Scene, equal, refused, step, truth
+from scenario.steps import Scene, equal, refused, step, truth
 
 
 def make_runs(scene: Scene) -> tuple[str, list[str]]:

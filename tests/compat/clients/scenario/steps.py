@@ -92,6 +92,10 @@ class Scene:
             return error.code, json.loads(error.read())
 
 
+class NotHere(Exception):
+    """Raised by a step that finds out on the way that it does not apply; the message says why."""
+
+
 Action = Callable[[Scene], None]
 
 
@@ -165,6 +169,8 @@ def run_step(step: Step, scene: Scene) -> Outcome:
     with redirect_stdout(printed):
         try:
             step.action(scene)
+        except NotHere as reason:
+            return Outcome(step.name, "skipped", time.monotonic() - started, str(reason))
         except Exception:
             detail = traceback.format_exc(limit=-12) + printed.getvalue()
             return Outcome(step.name, "failed", time.monotonic() - started, detail)

@@ -9,7 +9,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Param, RunTag, ViewType
 
-from .steps import Scene, equal, refused, step, truth
+from scenario.steps import Scene, equal, refused, step, truth
 
 
 @step()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mlflow
 
-from .steps import Scene, equal, refused, step, truth
+from scenario.steps import Scene, equal, refused, step, truth
 
 
 @step(since="3.10", feature="workspaces")
