@@ -1,0 +1,63 @@
+"""Owns the two forms of the benchmark: how long, how often, how large, whom."""
+
+from dataclasses import dataclass, replace
+
+from bench.seed import Size
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Form:
+    """How long and how large the measuring is; `budget_s` ends it early, 0 never does."""
+
+    name: str
+    peers: tuple[str, ...]
+    rounds: int
+    seconds: float
+    large_bytes: int
+    size: Size
+    postgres_size: Size
+    starts: int
+    budget_s: float = 0.0
+
+    def with_rounds(
+        self, rounds: int | None, seconds: float | None, many_runs: int | None
+    ) -> "Form":
+        """Return this form with what the caller wants otherwise."""
+        size = self.size if many_runs is None else replace(self.size, many_runs=many_runs)
+        return replace(
+            self, rounds=rounds or self.rounds, seconds=seconds or self.seconds, size=size
+        )
+
+
+QUICK = Form(
+    name="quick",
+    peers=("heddle", "mlflow-best", "fasttrackml"),
+    rounds=3,
+    seconds=0.6,
+    large_bytes=64 * MIB,
+    size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
+    postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
+    starts=1,
+    # Leaves time to end the servers and to write the report within three minutes.
+    budget_s=160.0,
+)
+FULL = Form(
+    name="full",
+    peers=(
+        "heddle",
+        "mlflow",
+        "mlflow-best",
+        "fasttrackml",
+        "heddle-pg",
+        "mlflow-pg",
+        "mlflow-pg-best",
+    ),
+    rounds=3,
+    seconds=3.0,
+    large_bytes=256 * MIB,
+    size=Size(runs=1000, many_runs=20_000, history=100_000, versions=1000),
+    postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
+    starts=3,
+)

@@ -1,0 +1,90 @@
+"""Owns what is read from the operating system: processes of a session, memory, machine facts.
+
+Always holds: reads `/proc` only, so nothing here disturbs what is being measured. Linux only.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+PROC = Path("/proc")
+
+
+def session_pids(session: int) -> list[int]:
+    """Return the living processes whose session is `session`, zombies left out."""
+    return [pid for pid, owner in _sessions() if owner == session]
+
+
+def _sessions() -> Iterator[tuple[int, int]]:
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue
+        # The command name is in parentheses and may hold anything, so fields count from its end.
+        state, _, _, session = stat[stat.rindex(")") + 2 :].split()[:4]
+        if state != "Z":
+            yield int(entry.name), int(session)
+
+
+def rss_bytes(pids: list[int]) -> int:
+    """Return the resident memory of all `pids` together; pages they share count once for each."""
+    total = 0
+    for pid in pids:
+        try:
+            pages = int((PROC / str(pid) / "statm").read_text().split()[1])
+        except OSError:
+            continue
+        total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
+def tree_bytes(directory: Path) -> int:
+    """Return the size of all files under `directory`, links not followed."""
+    return sum(
+        (Path(top) / name).lstat().st_size for top, _, names in os.walk(directory) for name in names
+    )
+
+
+def fsync_ms(directory: Path, tries: int = 50) -> float:
+    """Return the median time of a durable 4 KiB append in `directory`, in milliseconds."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "fsync-probe"
+    taken = []
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY)
+    try:
+        for _ in range(tries):
+            start = time.perf_counter()
+            os.write(handle, b"\0" * 4096)
+            os.fdatasync(handle)
+            taken.append(time.perf_counter() - start)
+    finally:
+        os.close(handle)
+        path.unlink()
+    return median(taken) * 1000
+
+
+def facts(directory: Path) -> dict[str, str]:
+    """Describe this machine in words fit for the report."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in (PROC / "cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    memory_kib = int((PROC / "meminfo").read_text().split()[1])
+    return {
+        "processor": f"{cpu}, {os.cpu_count()} cores",
+        "memory": f"{memory_kib / 2**20:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "durable 4 KiB append": f"{fsync_ms(directory):.2f} ms (median)",
+        "load before the run": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+    }

@@ -1,0 +1,69 @@
+"""Owns the environments that the servers run in, each pinned by hash in `requirements/`.
+
+Always holds: an environment is named after the digest of its requirement file, so an edit of the
+file makes a new one and a finished one is never changed.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from bench.places import HERE, PEERS, ROOT
+
+INSTALL_TIMEOUT_S = 900
+
+
+def environment(name: str) -> Path:
+    """Return the environment of `requirements/NAME.txt`, made first where it is missing."""
+    requirements = HERE / "requirements" / f"{name}.txt"
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    directory = PEERS / f"bench-{name}-{digest}"
+    finished = directory / "finished"
+    if not finished.exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        print(f"installing {name} into {directory.relative_to(ROOT)}", flush=True)
+        _install(directory, ["--require-hashes", "-r", str(requirements)])
+        finished.touch()
+    return directory
+
+
+def heddle_environment() -> Path:
+    """Return a fresh environment with Heddle alone, installed from the checkout as a user would."""
+    directory = PEERS / "bench-heddle"
+    shutil.rmtree(directory, ignore_errors=True)
+    _install(directory, [str(ROOT)])
+    return directory
+
+
+def _install(directory: Path, arguments: list[str]) -> None:
+    uv = _uv()
+    python = directory / "bin" / "python"
+    if uv:
+        _run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)])
+        _run([uv, "pip", "install", "--quiet", "--python", str(python), *arguments])
+    else:
+        venv.create(directory, with_pip=True)
+        _run([str(python), "-m", "pip", "install", "--quiet", *arguments])
+
+
+def _uv() -> str | None:
+    beside = Path(sys.executable).parent / "uv"
+    return str(beside) if beside.exists() else shutil.which("uv")
+
+
+def _run(command: list[str]) -> None:
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(command, check=True, timeout=INSTALL_TIMEOUT_S, env=environ)
+
+
+def version_of(directory: Path, distribution: str) -> str:
+    """Return the version of `distribution` in an environment, or "?" where it is not there."""
+    for found in directory.glob("lib/python*/site-packages/*.dist-info"):
+        name, _, version = found.name.removesuffix(".dist-info").rpartition("-")
+        if name.lower().replace("_", "-") == distribution:
+            return version
+    return "?"

@@ -1,0 +1,208 @@
+"""Owns the report: figures, ratios against the targets, latencies, what the servers take up.
+
+Always holds: every number in it was measured and is in the results; a missing one shows why.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bench import targets
+from bench.results import Cell, Results
+from bench.servers import FLAVOURS, Flavour
+
+PG = "@pg"
+MB = 1e6
+
+
+HEADER = (
+    "Written by `python -m bench --{form}`; do not edit. Rates are medians of the rounds of one "
+    "run, all servers up side by side and asked in turn, one at a time, over kept-alive loopback "
+    "connections. Only ratios within a row mean anything elsewhere."
+)
+
+
+def render(results: Results) -> str:
+    """Return the whole report as Markdown."""
+    plain = [row for row in results.cells if not row.endswith(PG)]
+    postgres = [row for row in results.cells if row.endswith(PG)]
+    lines = [
+        "# Benchmark results",
+        "",
+        HEADER.format(form=results.form),
+        "",
+        *_machine(results),
+        *_figures(results, plain, postgres=False),
+        *_latencies(results, plain),
+        *_resources(results),
+        *_growth(results),
+    ]
+    if postgres:
+        lines += ["## On PostgreSQL", "", *_figures(results, postgres, postgres=True)]
+        lines += _latencies(results, postgres)
+    lines += _failures(results)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _machine(results: Results) -> Iterator[str]:
+    for name, value in results.facts.items():
+        yield f"- {name}: {value}"
+    for name, value in results.versions.items():
+        yield f"- {name} {value}"
+    for name, size in results.seeds.items():
+        held = ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in size.items())
+        yield f"- seeded, {name}: {held}"
+    for note in results.notes:
+        yield f"- {note}"
+    yield ""
+
+
+def _asked(results: Results, rows: Sequence[str]) -> list[Flavour]:
+    named = {server for row in rows for server in results.cells[row]}
+    return [flavour for name, flavour in FLAVOURS.items() if name in named]
+
+
+def _figures(results: Results, rows: Sequence[str], *, postgres: bool) -> Iterator[str]:
+    if not rows:
+        return
+    asked = _asked(results, rows)
+    if not postgres:
+        yield from ("## Rates", "")
+    head = ["Work", "Unit", *(flavour.title for flavour in asked), "vs MLflow's best"]
+    yield from _table_head([*head, "vs FastTrackML", "Targets"], left=2)
+    for row in rows:
+        title, unit = results.titles[row]
+        cells = results.cells[row]
+        figures = [_rate(cells.get(flavour.name)) for flavour in asked]
+        yield _line(
+            [title, unit, *figures, *_ratios(row.removesuffix(PG), cells, postgres=postgres)]
+        )
+    yield ""
+
+
+def _ratios(row: str, cells: dict[str, Cell], *, postgres: bool) -> list[str]:
+    """Return the ratio to MLflow's better configuration, to FastTrackML, and the verdict."""
+    ours = cells.get("heddle-pg" if postgres else "heddle", Cell())
+    mlflow = max(
+        (cell.rate for name, cell in cells.items() if name.startswith("mlflow")), default=0
+    )
+    fasttrackml = cells.get("fasttrackml", Cell()).rate
+    to_mlflow = ours.rate / mlflow if mlflow else 0
+    to_fasttrackml = ours.rate / fasttrackml if fasttrackml else 0
+    target = targets.RATIOS.get(row)
+    verdicts = []
+    if target and to_mlflow:
+        verdicts.append(f"{target.mlflow:g}x {_met(to_mlflow >= target.mlflow)}")
+    if target and target.fasttrackml and to_fasttrackml:
+        verdicts.append(f"{target.fasttrackml:g}x {_met(to_fasttrackml >= target.fasttrackml)}")
+    if row.startswith("log-batch") and ours.rate and not postgres:
+        reached = ours.rate >= targets.BATCH_POINTS_PER_S
+        verdicts.append(f"{targets.BATCH_POINTS_PER_S:,.0f} {_met(reached)}")
+    return [_times(to_mlflow), _times(to_fasttrackml), "; ".join(verdicts)]
+
+
+def _met(reached: object) -> str:
+    return "met" if reached else "**missed**"
+
+
+def _times(ratio: float) -> str:
+    if not ratio:
+        return ""
+    return f"{ratio:.0f}x" if ratio >= 10 else f"{ratio:.1f}x"
+
+
+def _rate(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    if cell.failure:
+        return "failed"
+    return f"{cell.rate:,.0f}" if cell.rate >= 100 else f"{cell.rate:.1f}"
+
+
+def _latencies(results: Results, rows: Sequence[str]) -> Iterator[str]:
+    asked = _asked(results, rows)
+    if not rows:
+        return
+    yield from ("### Latencies, p50 / p95 / p99 in milliseconds", "")
+    yield from _table_head(["Work", *(flavour.title for flavour in asked), "Taken"], left=1)
+    for row in rows:
+        cells = results.cells[row]
+        figures = [_latency(cells.get(flavour.name)) for flavour in asked]
+        yield _line([results.titles[row][0], *figures, results.taken[row]])
+    yield ""
+
+
+def _latency(cell: Cell | None) -> str:
+    if cell is None or cell.failure:
+        return ""
+    return " / ".join(f"{value:.3g}" for value in (cell.p50_ms, cell.p95_ms, cell.p99_ms))
+
+
+def _resources(results: Results) -> Iterator[str]:
+    if not results.resources:
+        return
+    yield from ("## What the servers take up", "")
+    head = ["Server", "memory idle, MB", "memory after the work, MB", "processes"]
+    yield from _table_head([*head, "start to first answer, s", "installed, MB"], left=1)
+    for name, held in results.resources.items():
+        yield _line(
+            [
+                FLAVOURS[name].title,
+                *(_number(held.get(key), MB) for key in ("idle_bytes", "worked_bytes")),
+                _number(held.get("processes"), 1),
+                f"{held['start_s']:.2f}" if "start_s" in held else "",
+                _number(held.get("installed_bytes"), MB),
+            ]
+        )
+    ours = results.resources.get("heddle", {})
+    limits = (
+        ("memory after the work under 150 MB", "worked_bytes", targets.MEMORY_BYTES),
+        ("start to first answer under 1 s", "start_s", targets.START_S),
+        ("installed size under 120 MB", "installed_bytes", targets.INSTALLED_BYTES),
+    )
+    verdicts = [f"{what}: {_met(ours[key] < limit)}" for what, key, limit in limits if key in ours]
+    yield from ("", "Targets for Heddle: " + "; ".join(verdicts) + "." if verdicts else "", "")
+
+
+def _number(value: float | None, unit: float) -> str:
+    return "" if value is None else f"{value / unit:,.0f}"
+
+
+def _growth(results: Results) -> Iterator[str]:
+    if not results.growth:
+        return
+    yield from ("## Growth of Heddle", "")
+    yield from _table_head(
+        ["What grows", "Size", "p50, ms", "p95, ms", "memory, MB", "Note"], left=1
+    )
+    for held in results.growth:
+        yield _line(
+            [
+                held["what"],
+                f"{held['size']:,}",
+                f"{held['p50_ms']:.2f}",
+                f"{held['p95_ms']:.2f}",
+                f"{held['memory_bytes'] / MB:,.0f}",
+                held["note"],
+            ]
+        )
+    yield ""
+
+
+def _failures(results: Results) -> Iterator[str]:
+    failed = [
+        f"- {FLAVOURS[server].title}, {results.titles[row][0]}: {cell.failure}"
+        for row, cells in results.cells.items()
+        for server, cell in cells.items()
+        if cell.failure
+    ]
+    if failed:
+        yield from ("## Failures", "", *failed)
+
+
+def _table_head(names: Iterable[str], left: int) -> Iterator[str]:
+    names = list(names)
+    yield _line(names)
+    yield _line(["---" if place < left else "---:" for place in range(len(names))])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"

@@ -1,0 +1,246 @@
+"""Owns one run of the benchmark: what is asked of whom, in which order, within which time.
+
+Always holds: servers are asked in turn within every round, never two at once; results are kept
+after every workload; a server that fails at one thing is still asked the next.
+"""
+
+import http.client
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+from bench import artifacts, machine, mixed, registry, tracking
+from bench.client import WrongAnswer
+from bench.fleet import Member, fleet
+from bench.forms import Form
+from bench.load import Measure
+from bench.peers import environment, heddle_environment
+from bench.places import RUNS, WORK
+from bench.postgres import server_version
+from bench.report import PG, render
+from bench.results import Cell, Results
+from bench.seed import Size
+from bench.servers import FLAVOURS, DidNotStart, Flavour, Programs, Server
+from bench.work import Round, Row, Workload
+
+# What a server's wrong, late or missing answer can raise here; anything else is our own mistake.
+FAILURES = (
+    WrongAnswer,
+    OSError,
+    http.client.HTTPException,
+    subprocess.TimeoutExpired,
+    LookupError,
+    ValueError,
+    TypeError,
+)
+
+Measures = list[Measure]
+
+
+def all_workloads() -> list[Workload]:
+    """Return every workload in the order of the report."""
+    return [
+        *tracking.workloads(),
+        *mixed.workloads(),
+        *registry.workloads(),
+        *artifacts.workloads(),
+    ]
+
+
+class Session:
+    """One run of the benchmark in one form."""
+
+    def __init__(
+        self,
+        *,
+        form: Form,
+        only: Sequence[str],
+        peers: Sequence[str],
+        resume: bool,
+        heddle_python: str,
+        report: Path,
+    ) -> None:
+        self.form = form
+        self._began = time.monotonic()
+        self._only = set(only)
+        self._resume = resume
+        self._report = report
+        self._programs = Programs(heddle_python)
+        self._flavours = [FLAVOURS[name] for name in peers]
+        path = WORK / f"results-{form.name}.json"
+        kept = resume or bool(only)
+        self.results = Results.load(path, form.name) if kept else Results(path, form.name)
+
+    def run(self) -> None:
+        """Measure everything that was asked for."""
+        RUNS.mkdir(parents=True, exist_ok=True)
+        self._describe()
+        embedded = [flavour for flavour in self._flavours if not flavour.postgres]
+        shared = [flavour for flavour in self._flavours if flavour.postgres]
+        if not self._only or "start" in self._only:
+            self._measure_starts(embedded)
+        self._measure_group(embedded, self._workloads(postgres=False))
+        if shared:
+            self._measure_group(shared, self._workloads(postgres=True))
+        if self.form.name == "full" and (not self._only or "installed" in self._only):
+            self._measure_installed(embedded)
+        self.results.save()
+
+    def write(self) -> None:
+        """Write the report of everything measured so far."""
+        if not self.results.cells and not self.results.resources:
+            return
+        self._report.parent.mkdir(parents=True, exist_ok=True)
+        self._report.write_text(render(self.results))
+        print(f"{self._spent():.0f} s; report in {self._report}", flush=True)
+
+    def heddle_failed(self) -> bool:
+        """Return whether Heddle failed at anything that was asked of it."""
+        return any(
+            cell.failure
+            for cells in self.results.cells.values()
+            for server, cell in cells.items()
+            if server.startswith("heddle")
+        )
+
+    def _spent(self) -> float:
+        return time.monotonic() - self._began
+
+    def _over(self) -> bool:
+        return bool(self.form.budget_s) and self._spent() > self.form.budget_s
+
+    def _describe(self) -> None:
+        self.results.facts = {
+            "taken": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            "form": f"{self.form.name}, {self.form.rounds} rounds of {self.form.seconds:g} s",
+            **machine.facts(RUNS),
+        }
+        for flavour in self._flavours:
+            name = flavour.family.replace("heddle", "Heddle").replace("mlflow", "MLflow")
+            name = name.replace("fasttrackml", "FastTrackML")
+            if name not in self.results.versions:
+                self.results.versions[name] = self._programs.version(flavour.family)
+            if flavour.postgres:
+                self.results.versions["PostgreSQL"] = server_version()
+
+    def _workloads(self, *, postgres: bool) -> list[Workload]:
+        return [
+            workload
+            for workload in all_workloads()
+            if (workload.name in self._only if self._only else self._in_form(workload))
+            and (workload.postgres or not postgres)
+            and not (workload.many and not self._size(postgres=postgres).many_runs)
+        ]
+
+    def _in_form(self, workload: Workload) -> bool:
+        return workload.quick or self.form.name == "full"
+
+    def _size(self, *, postgres: bool) -> Size:
+        return self.form.postgres_size if postgres else self.form.size
+
+    def _measure_group(self, flavours: Sequence[Flavour], workloads: Sequence[Workload]) -> None:
+        """Start servers side by side and ask each workload of all of them."""
+        postgres = any(flavour.postgres for flavour in flavours)
+        mark = PG if postgres else ""
+        names = [flavour.name for flavour in flavours]
+        left = [
+            workload
+            for workload in workloads
+            if not (self._resume and self.results.has(workload.rows[0].key + mark, names))
+        ]
+        if not flavours or not left:
+            return
+        size = self._size(postgres=postgres)
+        self.results.seeds["PostgreSQL" if postgres else "embedded SQLite"] = asdict(size)
+        with fleet(flavours, self._programs, size, self.form) as members:
+            for member in members:
+                self._note(member, "idle_bytes")
+                if member.failure:
+                    print(f"{member.flavour.title}: {member.failure}", flush=True)
+            for workload in left:
+                if self._over():
+                    note = f"left out for want of time: {workload.name}"
+                    self.results.notes.append(note)
+                    continue
+                self._measure(workload, members, mark)
+                self.results.save()
+            for member in members:
+                self._note(member, "worked_bytes")
+
+    def _note(self, member: Member, what: str) -> None:
+        if member.target is None:
+            return
+        held = self.results.resources.setdefault(member.flavour.name, {})
+        held[what] = member.server.memory_bytes()
+        held["processes"] = len(member.server.pids())
+        held.setdefault("start_s", member.server.start_s)
+
+    def _measure(self, workload: Workload, members: Sequence[Member], mark: str) -> None:
+        """Run all rounds of one workload, the servers in turn within each round."""
+        measures: dict[str, dict[str, Measures]] = {}
+        failures: dict[str, str] = {}
+        rounds: dict[str, Round] = {}
+        able = [member for member in members if workload.ability in member.flavour.abilities]
+        if not able:
+            return
+        for number in range(1, self.form.rounds + 1):
+            for member in able:
+                name = member.flavour.name
+                if name in failures:
+                    continue
+                try:
+                    if name not in rounds:
+                        rounds[name] = workload.prepare(member.running())
+                    for key, measure in rounds[name](number).items():
+                        measures.setdefault(key, {}).setdefault(name, []).append(measure)
+                except (*FAILURES, DidNotStart) as failure:
+                    failures[name] = f"{type(failure).__name__}: {failure}"[:400]
+        for row in workload.rows:
+            cells = {name: Cell.of(found) for name, found in measures.get(row.key, {}).items()}
+            cells |= {name: Cell(failure=failure) for name, failure in failures.items()}
+            self.results.record(Row(row.key + mark, row.title, row.unit), cells)
+            self._tell(row, cells)
+
+    def _tell(self, row: Row, cells: Mapping[str, Cell]) -> None:
+        figures = ", ".join(
+            f"{name} {cell.failure or f'{cell.rate:,.1f}'}" for name, cell in sorted(cells.items())
+        )
+        print(f"[{self._spent():4.0f} s] {row.title}, {row.unit}: {figures}", flush=True)
+
+    def _measure_starts(self, flavours: Sequence[Flavour]) -> None:
+        """Measure the time from nothing, without data, to the first answer."""
+        for flavour in flavours:
+            try:
+                taken = [self._start_s(flavour) for _ in range(self.form.starts)]
+            except DidNotStart as failure:
+                print(f"{flavour.title}: {failure}", flush=True)
+                continue
+            held = self.results.resources.setdefault(flavour.name, {})
+            held["start_s"] = median(taken)
+
+    def _start_s(self, flavour: Flavour) -> float:
+        data = RUNS / f"{flavour.name}-start"
+        shutil.rmtree(data, ignore_errors=True)
+        server = Server(
+            flavour, data, lambda port: self._programs.command(flavour, port, data, None)
+        )
+        try:
+            server.start()
+            return server.start_s
+        finally:
+            server.stop()
+
+    def _measure_installed(self, flavours: Sequence[Flavour]) -> None:
+        for flavour in flavours:
+            try:
+                heddle = flavour.family == "heddle"
+                directory = heddle_environment() if heddle else environment(flavour.family)
+            except (subprocess.SubprocessError, OSError) as failure:
+                self.results.notes.append(f"{flavour.title} could not be installed: {failure}")
+                continue
+            held = self.results.resources.setdefault(flavour.name, {})
+            held["installed_bytes"] = machine.tree_bytes(directory)

@@ -1,0 +1,46 @@
+"""Owns what Heddle aims for: ratios by row of the report, and limits on what it takes up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """How many times faster than MLflow's better configuration, and than FastTrackML."""
+
+    mlflow: float
+    fasttrackml: float | None = None
+
+
+RATIOS: Mapping[str, Target] = {
+    "log-metric-1": Target(10, 1.5),
+    "log-metric-16": Target(50, 3),
+    "log-metric-64": Target(50, 3),
+    "log-batch-1": Target(40, 6),
+    "log-batch-4": Target(40, 6),
+    "create-run-1": Target(10, 1.5),
+    "create-run-16": Target(50, 3),
+    "create-run-64": Target(50, 3),
+    "training-script": Target(10, 1.5),
+    "search-100": Target(50, 4),
+    "search-1000": Target(50, 3),
+    "search-filter": Target(50, 3),
+    "search-100-many": Target(50, 4),
+    "search-filter-many": Target(50, 3),
+    "get-run": Target(50, 1.5),
+    "get-history": Target(30, 5),
+    "create-version-1": Target(10),
+    "create-version-16": Target(50),
+    "create-version-64": Target(50),
+    "search-versions": Target(40),
+    "get-alias": Target(50),
+    "set-alias": Target(50),
+    "artifact-put": Target(2),
+    "artifact-get": Target(2),
+    "artifact-small": Target(5),
+}
+MEMORY_BYTES = 150_000_000
+START_S = 1.0
+INSTALLED_BYTES = 120_000_000
+# 70% of what a bare writer with the same durability reached on the machine the targets come from.
+BATCH_POINTS_PER_S = 415_000.0

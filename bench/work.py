@@ -1,0 +1,130 @@
+"""Owns what a workload is, and how one round of it runs: probe, check, load, verify.
+
+Always holds: no figure without a checked body first and a checked outcome after; a workload that
+is too slow to time is counted instead, so that a round always ends.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.client import Client, expect
+from bench.forms import Form
+from bench.load import Load, Measure, Request, run, send
+from bench.seed import Seed
+from bench.servers import Flavour
+
+# With fewer answers than this in a round, a round is counted instead of timed.
+FEWEST_TIMED = 8
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running, seeded server that work is asked of."""
+
+    flavour: Flavour
+    url: str
+    seed: Seed
+    client: Client
+    form: Form
+
+
+Round = Callable[[int], Mapping[str, Measure]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report."""
+
+    key: str
+    title: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Work that servers with `ability` can be asked; `prepare` returns what runs one round."""
+
+    name: str
+    rows: tuple[Row, ...]
+    ability: str
+    prepare: Callable[[Target], Round]
+    quick: bool = False
+    postgres: bool = False
+    many: bool = False
+
+
+def nothing_to_verify(answers: int) -> None:
+    """Stand for work that leaves nothing behind."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The requests of one round, the check of one body, and of what the server holds after it.
+
+    `verify` receives the number of counted answers; the server may hold a few more, namely those
+    that were under way when the time was up. `steady` says that all answers are of one size.
+    """
+
+    requests: Sequence[Request]
+    check: Callable[[bytes], None]
+    verify: Callable[[int], None] = field(default=nothing_to_verify)
+    steady: bool = False
+
+
+Maker = Callable[[Target, int], Work]
+
+
+def loaded(
+    name: str,
+    title: str,
+    ability: str,
+    make: Maker,
+    *,
+    connections: int,
+    unit: str = "req/s",
+    per_request: Callable[[Target], float] = lambda _: 1.0,
+    quick: bool = False,
+    postgres: bool = False,
+    many: bool = False,
+) -> Workload:
+    """Return the workload that sends the requests of `make` over so many connections."""
+
+    def prepare(target: Target) -> Round:
+        def one(number: int) -> Mapping[str, Measure]:
+            work = make(target, number)
+            length, limit = probe(target, work, connections)
+            measure = run(
+                Load(
+                    target.url,
+                    work.requests,
+                    connections,
+                    target.form.seconds,
+                    limit=limit,
+                    per_request=per_request(target),
+                )
+            )
+            if work.steady:
+                expect(
+                    measure.bytes_per_answer > 0.95 * length,
+                    f"answers of {measure.bytes_per_answer:.0f} bytes instead of {length}",
+                )
+            work.verify(measure.requests)
+            return {name: measure}
+
+        return one
+
+    row = Row(name, title, unit)
+    return Workload(name, (row,), ability, prepare, quick=quick, postgres=postgres, many=many)
+
+
+def probe(target: Target, work: Work, connections: int) -> tuple[int, int]:
+    """Send one request and check its body; return its length and the limit for a counted load."""
+    began = time.perf_counter()
+    content = send(target.client, work.requests[0], 0)
+    taken = time.perf_counter() - began
+    work.check(content)
+    if taken * FEWEST_TIMED < target.form.seconds * connections:
+        return len(content), 0
+    return len(content), max(connections, math.ceil(target.form.seconds / taken))
