@@ -22,14 +22,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="heddle", description="A home for machine-learning models.")
+    parser = argparse.ArgumentParser(
+        prog="heddle", description="A home for machine-learning models."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="start the server")
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (5000)")
     serve.add_argument("--data", type=Path, help="folder for the database and files (heddle-data)")
     serve.add_argument("--database", help="postgresql://user@host/name, or sqlite:///file")
-    serve.add_argument("--artifacts", help="where file contents live: a folder or s3://, gs://, az:// address")
+    serve.add_argument(
+        "--artifacts", help="where file contents live: a folder or s3://, gs://, az:// address"
+    )
     serve.add_argument("--workers", type=int, help="server processes, PostgreSQL only (1)")
     serve.set_defaults(command=_serve)
     return parser

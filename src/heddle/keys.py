@@ -23,14 +23,18 @@ def check_key(key: str, what: str) -> None:
     if not key:
         raise Invalid(f"A {what} needs a name that is not empty.")
     if len(key) > KEY_MAX:
-        raise Invalid(f"{what.capitalize()} name '{key[:40]}...' has {len(key)} characters; at most {KEY_MAX} are taken.")
+        raise Invalid(
+            f"{what.capitalize()} name '{key[:40]}...' has {len(key)} characters; at most {KEY_MAX} are taken."
+        )
     if not _KEY.fullmatch(key):
         raise Invalid(
             f"Invalid {what} name: {key!r}. Names may hold letters, digits, underscores, dashes (-),"
             " periods (.), spaces, colons (:) and slashes (/)."
         )
     if key != posixpath.normpath(key) or key == "." or key.startswith(("../", "/")) or key == "..":
-        raise Invalid(f"Invalid {what} name: {key!r}. It must equal its own normal path, {posixpath.normpath(key)!r}.")
+        raise Invalid(
+            f"Invalid {what} name: {key!r}. It must equal its own normal path, {posixpath.normpath(key)!r}."
+        )
 
 
 def check_text(text: str, what: str, limit: int) -> None:
@@ -48,4 +52,6 @@ def check_storable(text: str, what: str) -> None:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise Invalid(f"{what} holds half of a surrogate pair at character {error.start}, which is not text.") from None
+            raise Invalid(
+                f"{what} holds half of a surrogate pair at character {error.start}, which is not text."
+            ) from None

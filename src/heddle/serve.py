@@ -39,7 +39,9 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise Invalid(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port.") from None
+        raise Invalid(
+            f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port."
+        ) from None
     listener.listen(BACKLOG)
     listener.set_inheritable(True)
     return listener

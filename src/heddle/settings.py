@@ -65,7 +65,9 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: object) 
             try:
                 values[name] = int(text)
             except ValueError:
-                raise Invalid(f"HEDDLE_{name.upper()} must be a whole number, not {text!r}") from None
+                raise Invalid(
+                    f"HEDDLE_{name.upper()} must be a whole number, not {text!r}"
+                ) from None
     for name in ("allowed_hosts", "allowed_origins"):
         if text := env.get(f"HEDDLE_{name.upper()}"):
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip())

@@ -9,13 +9,18 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from heddle.db.schema import CLUSTERED, metadata, owner_column, text_column
+from heddle.db.schema import (
+    CLUSTERED,
+    INDEXED_VALUE,
+    key_column,
+    metadata,
+    owner_column,
+    text_column,
+)
 from heddle.db.statement import Bulk, Statement, among, upsert
 from heddle.db.tx import Tx
 from heddle.keys import check_key, check_text
-
-INDEXED_CHARS = 64
-"""How much of a value the search index holds; PostgreSQL limits an index entry to a third of a page."""
+from heddle.search.fields import Keyed
 
 Pair = tuple[str, str]
 
@@ -30,16 +35,17 @@ class Tags:
             f"{noun}_tags",
             metadata,
             owner_column("owner_id", owner),
-            sa.Column("key", sa.Text, primary_key=True),
+            key_column(),
             text_column("value"),
             **CLUSTERED,
         )
         sa.Index(
             f"ix_{noun}_tags_key_value",
             table.c.key,
-            sa.func.substr(table.c.value, 1, INDEXED_CHARS),
+            sa.text(INDEXED_VALUE),
             table.c.owner_id,
         )
+        self.field = Keyed(("tags", "tag"), table, "text", owner="owner_id")
         insert = upsert(table).values({c: sa.bindparam(c) for c in ("owner_id", "key", "value")})
         self._set = Statement(
             insert.on_conflict_do_update(

@@ -109,7 +109,9 @@ def update_workspace(
     now = get_workspace(tx, name)
     if new_name is not None and new_name != name:
         if name == DEFAULT_WORKSPACE:
-            raise Invalid("The workspace 'default' cannot be renamed: clients that name none rely on it.")
+            raise Invalid(
+                "The workspace 'default' cannot be renamed: clients that name none rely on it."
+            )
         check_name(new_name)
         if tx.one(_get, name=new_name) is not None:
             raise AlreadyExists(f"Workspace '{new_name}' already exists.")
@@ -129,7 +131,9 @@ def update_workspace(
 def delete_workspace_row(tx: Tx, name: str) -> None:
     """Remove the row of a workspace that the caller has found empty; raises ``Invalid``, ``NotFound``."""
     if name == DEFAULT_WORKSPACE:
-        raise Invalid("The workspace 'default' cannot be deleted: clients that name none rely on it.")
+        raise Invalid(
+            "The workspace 'default' cannot be deleted: clients that name none rely on it."
+        )
     if not tx.run(_delete, name=name):
         raise NotFound(f"Workspace '{name}' does not exist.")
     tx.changed("workspace", name, "deleted")

@@ -104,7 +104,9 @@ class Request:
     @staticmethod
     def _check_size(size: int, limit: int) -> None:
         if size > limit:
-            raise TooLarge(f"The request body is larger than {limit} bytes; send it in smaller parts.")
+            raise TooLarge(
+                f"The request body is larger than {limit} bytes; send it in smaller parts."
+            )
 
 
 class Disconnected(Exception):  # noqa: N818 -- not a failure: the client is gone
@@ -139,7 +141,9 @@ def check_rows(rows: Iterable[Row]) -> None:
     seen: set[tuple[str, str]] = set()
     for row in rows:
         if not row.action:
-            raise RuntimeError(f"{row.method} {row.path} names no action; every call must name what it does")
+            raise RuntimeError(
+                f"{row.method} {row.path} names no action; every call must name what it does"
+            )
         if (row.method, row.path) in seen:
             raise RuntimeError(f"{row.method} {row.path} stands twice in the table")
         seen.add((row.method, row.path))
@@ -220,7 +224,9 @@ Admit = Callable[[Request, Row], Caller]
 class Dispatcher:
     """Serves rows: finds, admits, decodes, runs, encodes, and turns failures into answers."""
 
-    def __init__(self, table: Table, services: Services, admit: Admit, plain_errors: ErrorBody) -> None:
+    def __init__(
+        self, table: Table, services: Services, admit: Admit, plain_errors: ErrorBody
+    ) -> None:
         self.table = table
         self.services = services
         self.admit = admit
@@ -230,7 +236,13 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         request = Request(
-            scope["method"], scope["path"], scope["query_string"], scope["headers"], receive, send, scope=scope
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            scope["headers"],
+            receive,
+            send,
+            scope=scope,
         )
         started = time.perf_counter()
         row: Row | None = None
@@ -255,7 +267,9 @@ class Dispatcher:
             await self._fail(request, row, error)
         except Exception as error:  # noqa: BLE001 -- a bug: answered as 500 and logged with its trace
             log.exception("%s %s failed", request.method, request.path)
-            failure = HeddleError(f"Heddle failed on this call ({type(error).__name__}); its log says more.")
+            failure = HeddleError(
+                f"Heddle failed on this call ({type(error).__name__}); its log says more."
+            )
             await self._fail(request, row, failure)
         finally:
             if row is not None:
@@ -265,7 +279,9 @@ class Dispatcher:
         if request.method != "GET" or request.header(b"content-length") is not None:
             length = request.header(b"content-length")
             if length is not None and length.isdigit() and int(length) > BODY_MAX:
-                raise TooLarge(f"The request body is larger than {BODY_MAX} bytes; send it in smaller parts.")
+                raise TooLarge(
+                    f"The request body is larger than {BODY_MAX} bytes; send it in smaller parts."
+                )
             request.body = await request.read_body()
         argument = row.decode(request)
         call, encode = row.call, row.encode
@@ -288,7 +304,13 @@ class Dispatcher:
         if known:
             text = f"{request.method} is not allowed here; use {' or '.join(sorted(known))}."
             await respond(
-                request, 405, text.encode(), ((b"content-type", b"text/plain; charset=utf-8"), (b"allow", ", ".join(sorted(known)).encode()))
+                request,
+                405,
+                text.encode(),
+                (
+                    (b"content-type", b"text/plain; charset=utf-8"),
+                    (b"allow", ", ".join(sorted(known)).encode()),
+                ),
             )
             return 405
         error = NoSuchCall(f"This server does not offer {request.method} {request.path}.")
@@ -320,7 +342,9 @@ async def respond(
         fields += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
     fields.append((b"content-length", str(len(body)).encode()))
     await request.send({"type": "http.response.start", "status": status, "headers": fields})
-    await request.send({"type": "http.response.body", "body": body if request.method != "HEAD" else b""})
+    await request.send(
+        {"type": "http.response.body", "body": body if request.method != "HEAD" else b""}
+    )
 
 
 encode_json = msgspec.json.Encoder().encode

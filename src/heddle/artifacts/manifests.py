@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from heddle.db.schema import CLUSTERED, id_column, metadata, ms_column, owner_column, text_column, workspace_column
+from heddle.db.schema import (
+    CLUSTERED,
+    id_column,
+    key_column,
+    metadata,
+    ms_column,
+    owner_column,
+    text_column,
+    workspace_column,
+)
 
 manifests = sa.Table(
     "manifests",
@@ -22,7 +31,7 @@ files = sa.Table(
     "files",
     metadata,
     owner_column("manifest_id", "manifests.id"),
-    sa.Column("path", sa.Text, primary_key=True),
+    key_column("path"),
     text_column("digest"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     ms_column("created_ms"),

@@ -200,7 +200,9 @@ class Writer(threading.Thread):
             try:
                 loop.call_soon_threadsafe(_settle_all, jobs)
             except RuntimeError:
-                log.debug("the event loop is closed; %d answers have nobody to hear them", len(jobs))
+                log.debug(
+                    "the event loop is closed; %d answers have nobody to hear them", len(jobs)
+                )
         if changes:
             self.announce(changes)
 
@@ -402,12 +404,23 @@ def translate(error: Exception) -> Exception:
                 f"The database file is held by another program ({text}); the write was not done. Try again."
             )
         if "full" in low:
-            return Unavailable(f"The disk of the database is full ({text}); nothing was written. Free some space.")
+            return Unavailable(
+                f"The disk of the database is full ({text}); nothing was written. Free some space."
+            )
         if "readonly" in low or "unable to open" in low or "disk i/o" in low:
-            return Unavailable(f"The database file cannot be used ({text}). Check the disk and its permissions.")
+            return Unavailable(
+                f"The database file cannot be used ({text}). Check the disk and its permissions."
+            )
     state = getattr(cause, "sqlstate", None)
-    if state is not None and state[:2] in ("08", "53", "57", "58") or (
-        type(cause).__name__ == "OperationalError" and type(cause).__module__.startswith("psycopg")
+    if (
+        state is not None
+        and state[:2] in ("08", "53", "57", "58")
+        or (
+            type(cause).__name__ == "OperationalError"
+            and type(cause).__module__.startswith("psycopg")
+        )
     ):
-        return Unavailable(f"PostgreSQL cannot answer now ({text.splitlines()[0] if text else state}). Try again.")
+        return Unavailable(
+            f"PostgreSQL cannot answer now ({text.splitlines()[0] if text else state}). Try again."
+        )
     return error

@@ -23,6 +23,10 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """Integer keys: SQLite numbers rows by itself only for its own INTEGER."""
 
 
+Words = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text in the order of its code points on both databases."""
+
+
 def id_column() -> sa.Column[int]:
     """A table's own number, never used twice."""
     return sa.Column("id", Id, primary_key=True, autoincrement=True)
@@ -30,9 +34,7 @@ def id_column() -> sa.Column[int]:
 
 def workspace_column() -> sa.Column[int]:
     """Which workspace a row belongs to; its presence makes a table workspaced."""
-    return sa.Column(
-        "workspace_id", Id, sa.ForeignKey("workspaces.id"), nullable=False
-    )
+    return sa.Column("workspace_id", Id, sa.ForeignKey("workspaces.id"), nullable=False)
 
 
 def owner_column(name: str, target: str) -> sa.Column[int]:
@@ -42,13 +44,21 @@ def owner_column(name: str, target: str) -> sa.Column[int]:
 
 def text_column(name: str, **options: Any) -> sa.Column[str]:
     """A text that is always there, empty when nothing was said."""
-    return sa.Column(name, sa.Text, nullable=False, **options)
+    return sa.Column(name, Words, nullable=False, **options)
 
 
 def ms_column(name: str, *, nullable: bool = False) -> sa.Column[int]:
     """A point in time, or none where nullable."""
     return sa.Column(name, sa.BigInteger, nullable=nullable)
 
+
+def key_column(name: str = "key") -> sa.Column[str]:
+    """A text that is part of the primary key."""
+    return sa.Column(name, Words, primary_key=True)
+
+
+INDEXED_VALUE = "substr(value, 1, 64)"
+"""How much of a value the search index holds (see ``search.sql``): PostgreSQL limits index entries."""
 
 CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 """Tables that SQLite keeps in the order of their primary key."""

@@ -44,17 +44,26 @@ class Change:
     parent: str = ""
 
 
-_find_workspace = Statement(
-    sa.text("SELECT id FROM workspaces WHERE name = :name"), anywhere=True
-)
+_find_workspace = Statement(sa.text("SELECT id FROM workspaces WHERE name = :name"), anywhere=True)
 
 
 class Tx:
     """One transaction of one caller."""
 
-    __slots__ = ("_sa", "actor", "changes", "cursor", "dialect", "now_ms", "workspace", "workspace_id")
+    __slots__ = (
+        "_sa",
+        "actor",
+        "changes",
+        "cursor",
+        "dialect",
+        "now_ms",
+        "workspace",
+        "workspace_id",
+    )
 
-    def __init__(self, connection: sa.Connection, cursor: Any, dialect: str, caller: Caller) -> None:
+    def __init__(
+        self, connection: sa.Connection, cursor: Any, dialect: str, caller: Caller
+    ) -> None:
         self._sa = connection
         self.cursor = cursor
         self.dialect = dialect
@@ -98,7 +107,9 @@ class Tx:
         if self.dialect == "sqlite":
             self.cursor.executemany(bulk.sqlite_sql, rows)
         else:
-            self.cursor.execute(bulk.postgresql_sql, [list(column) for column in zip(*rows, strict=True)])
+            self.cursor.execute(
+                bulk.postgresql_sql, [list(column) for column in zip(*rows, strict=True)]
+            )
 
     def fetch(self, select: sa.Select[Any], **params: Any) -> list[Any]:
         """Rows of a statement that was built for this one call (searches).

@@ -18,9 +18,9 @@ from heddle.db.statement import Statement, among, here, upsert
 from heddle.db.tx import DEFAULT_WORKSPACE, Tx, ids
 from heddle.errors import AlreadyExists, Invalid, NotFound, WrongState
 from heddle.keys import check_text
-from heddle.search.fields import Attribute, Catalogue, Keyed
+from heddle.search.fields import Attribute, Catalogue
 from heddle.search.sql import search_ids
-from heddle.tags import INDEXED_CHARS, Pair, Tags
+from heddle.tags import Pair, Tags
 
 NAME_MAX = 500
 LOCATION_MAX = 2048
@@ -56,17 +56,13 @@ catalogue = Catalogue(
     attributes=(
         Attribute("name", experiments.c.name, "text"),
         Attribute("experiment_id", sa.cast(experiments.c.id, sa.Text), "text"),
+        Attribute("id", experiments.c.id, "number", filterable=False),
         Attribute("creation_time", experiments.c.created_ms, "number", aliases=("created_ms",)),
         Attribute("last_update_time", experiments.c.updated_ms, "number", aliases=("updated_ms",)),
     ),
-    keyed=(
-        Keyed(
-            ("tags", "tag"), tags.table, tags.table.c.owner_id, tags.table.c.key, tags.table.c.value, "text",
-            indexed_chars=INDEXED_CHARS,
-        ),
-    ),
-    default_order=(experiments.c.created_ms.desc(), experiments.c.id.asc()),
-    tie_break=(experiments.c.id.desc(),),
+    keyed=(tags.field,),
+    default_order=("creation_time DESC", "id ASC"),
+    tie_break=("id DESC",),
 )
 
 
@@ -91,7 +87,9 @@ _in_workspace = experiments.c.workspace_id == here()
 _load = Statement(sa.select(*_columns).where(_in_workspace, among(experiments.c.id, "ids")))
 _find = Statement(
     sa.select(*_columns).where(
-        _in_workspace, experiments.c.name == sa.bindparam("name"), experiments.c.deleted_ms.is_(None)
+        _in_workspace,
+        experiments.c.name == sa.bindparam("name"),
+        experiments.c.deleted_ms.is_(None),
     )
 )
 _insert = Statement(
@@ -185,7 +183,9 @@ def load_experiments(tx: Tx, experiment_ids: Sequence[int]) -> list[Experiment]:
     return _with_tags(tx, [rows[key] for key in experiment_ids if key in rows])
 
 
-def _with_tags(tx: Tx, rows: Sequence[tuple[int, str, str, int, int, int | None]]) -> list[Experiment]:
+def _with_tags(
+    tx: Tx, rows: Sequence[tuple[int, str, str, int, int, int | None]]
+) -> list[Experiment]:
     found = tags.load(tx, ids(rows))
     return [Experiment(*row, tags=found.get(row[0], ())) for row in rows]
 
@@ -200,12 +200,24 @@ def view_filter(deleted_ms: sa.Column[int], view: View) -> sa.ColumnElement[bool
 
 
 def search_experiments(
-    tx: Tx, *, filter: str = "", view: View = "active", order_by: Sequence[str] = (), limit: int, offset: int = 0
+    tx: Tx,
+    *,
+    filter: str = "",
+    view: View = "active",
+    order_by: Sequence[str] = (),
+    limit: int,
+    offset: int = 0,
 ) -> list[Experiment]:
     """One page of experiments; raises ``Invalid`` for a wrong filter or order."""
     scope = sa.and_(_in_workspace, view_filter(experiments.c.deleted_ms, view))
     found = search_ids(
-        tx.fetch, catalogue, scope=scope, filter=filter, order_by=order_by, limit=limit, offset=offset
+        tx.fetch,
+        catalogue,
+        scope=scope,
+        filter=filter,
+        order_by=order_by,
+        limit=limit,
+        offset=offset,
     )
     return load_experiments(tx, found)
 
@@ -222,15 +234,21 @@ def rename_experiment(tx: Tx, experiment_id: int, new_name: str) -> None:
 def _check_free(tx: Tx, name: str, experiment_id: int) -> None:
     other = tx.one(_find, name=name)
     if other is not None and other[0] != experiment_id:
-        raise AlreadyExists(f"Experiment '{name}' already exists; choose another name or rename that one first.")
+        raise AlreadyExists(
+            f"Experiment '{name}' already exists; choose another name or rename that one first."
+        )
 
 
 def mark_deleted(tx: Tx, experiment_id: int) -> None:
     """Delete the experiment's own row (``runs.delete_experiment`` takes its runs too)."""
     experiment = get_experiment(tx, experiment_id)
     if experiment.deleted_ms is not None:
-        raise NotFound(f"No active Experiment with id={experiment_id} exists; it is deleted already.")
-    tx.run(_update, id=experiment_id, name=experiment.name, updated_ms=tx.now_ms, deleted_ms=tx.now_ms)
+        raise NotFound(
+            f"No active Experiment with id={experiment_id} exists; it is deleted already."
+        )
+    tx.run(
+        _update, id=experiment_id, name=experiment.name, updated_ms=tx.now_ms, deleted_ms=tx.now_ms
+    )
     tx.changed("experiment", str(experiment_id), "deleted")
 
 

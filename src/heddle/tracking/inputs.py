@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from heddle.db.schema import CLUSTERED, Id, id_column, metadata, owner_column, text_column
+from heddle.db.schema import (
+    CLUSTERED,
+    Id,
+    Words,
+    id_column,
+    key_column,
+    metadata,
+    owner_column,
+    text_column,
+)
 from heddle.db.statement import Bulk, Statement, among, upsert
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
@@ -56,7 +65,7 @@ run_dataset_tags = sa.Table(
     metadata,
     owner_column("run_id", "runs.id"),
     sa.Column("dataset_id", Id, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
+    key_column(),
     text_column("value"),
     **CLUSTERED,
 )
@@ -65,7 +74,7 @@ run_models = sa.Table(
     metadata,
     owner_column("run_id", "runs.id"),
     sa.Column("is_output", sa.SmallInteger, primary_key=True),
-    sa.Column("model_uid", sa.Text, primary_key=True, index=True),
+    sa.Column("model_uid", Words, primary_key=True, index=True),
     sa.Column("step", sa.BigInteger, nullable=False),
     **CLUSTERED,
 )
@@ -106,13 +115,24 @@ class ModelOutput:
     step: int
 
 
-datasets_field = Related(
+def _used_by_run(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """A data set that the run at hand used satisfies the condition."""
+    return sa.exists(
+        sa.select(sa.literal_column("1"))
+        .select_from(run_datasets.join(datasets, datasets.c.id == run_datasets.c.dataset_id))
+        .where(run_datasets.c.run_id == runs.c.id, condition)
+        .correlate(runs)
+    )
+
+
+field = Related(
     prefixes=("datasets", "dataset"),
-    fields={"name": datasets.c.name, "digest": datasets.c.digest, "context": run_datasets.c.context},
-    exists=sa.select(sa.literal(1))
-    .select_from(run_datasets.join(datasets, datasets.c.id == run_datasets.c.dataset_id))
-    .where(run_datasets.c.run_id == runs.c.id)
-    .correlate(runs),
+    fields={
+        "name": datasets.c.name,
+        "digest": datasets.c.digest,
+        "context": run_datasets.c.context,
+    },
+    exists=_used_by_run,
 )
 
 _insert_dataset = Statement(
@@ -120,7 +140,15 @@ _insert_dataset = Statement(
     .values(
         {
             c: sa.bindparam(c)
-            for c in ("experiment_id", "name", "digest", "source_type", "source", "schema", "profile")
+            for c in (
+                "experiment_id",
+                "name",
+                "digest",
+                "source_type",
+                "source",
+                "schema",
+                "profile",
+            )
         }
     )
     .on_conflict_do_nothing()
@@ -151,7 +179,10 @@ _load_datasets = Statement(
 )
 _load_tags = Statement(
     sa.select(
-        run_dataset_tags.c.run_id, run_dataset_tags.c.dataset_id, run_dataset_tags.c.key, run_dataset_tags.c.value
+        run_dataset_tags.c.run_id,
+        run_dataset_tags.c.dataset_id,
+        run_dataset_tags.c.key,
+        run_dataset_tags.c.value,
     )
     .where(among(run_dataset_tags.c.run_id, "ids"))
     .order_by(run_dataset_tags.c.run_id, run_dataset_tags.c.dataset_id, run_dataset_tags.c.key)
@@ -202,10 +233,16 @@ def _use(tx: Tx, run_id: int, experiment_id: int, item: DatasetInput) -> None:
         schema=dataset.schema,
         profile=dataset.profile,
     )
-    found = tx.one(_find_dataset, experiment_id=experiment_id, name=dataset.name, digest=dataset.digest)
+    found = tx.one(
+        _find_dataset, experiment_id=experiment_id, name=dataset.name, digest=dataset.digest
+    )
     labels = dict(item.tags)
-    if tx.run(_use_dataset, run_id=run_id, dataset_id=found[0], context=labels.get(CONTEXT_TAG, "")):
-        tx.insert_many(_insert_tags, [(run_id, found[0], key, value) for key, value in labels.items()])
+    if tx.run(
+        _use_dataset, run_id=run_id, dataset_id=found[0], context=labels.get(CONTEXT_TAG, "")
+    ):
+        tx.insert_many(
+            _insert_tags, [(run_id, found[0], key, value) for key, value in labels.items()]
+        )
 
 
 def log_outputs(tx: Tx, uid: str, outputs: Sequence[ModelOutput]) -> None:

@@ -11,7 +11,17 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from heddle.db.schema import CLUSTERED, Id, id_column, metadata, ms_column, owner_column, text_column, workspace_column
+from heddle.db.schema import (
+    CLUSTERED,
+    Id,
+    id_column,
+    key_column,
+    metadata,
+    ms_column,
+    owner_column,
+    text_column,
+    workspace_column,
+)
 from heddle.db.statement import Bulk, Statement, among, here
 from heddle.db.tx import Tx
 from heddle.errors import NotFound
@@ -46,7 +56,7 @@ logged_model_params = sa.Table(
     "logged_model_params",
     metadata,
     owner_column("model_id", "logged_models.id"),
-    sa.Column("key", sa.Text, primary_key=True),
+    key_column(),
     text_column("value"),
     sa.Column("number", sa.Double, nullable=True),
     **CLUSTERED,
@@ -55,12 +65,12 @@ logged_model_metrics = sa.Table(
     "logged_model_metrics",
     metadata,
     owner_column("model_id", "logged_models.id"),
-    sa.Column("key", sa.Text, primary_key=True),
+    key_column(),
     sa.Column("timestamp_ms", sa.BigInteger, primary_key=True),
     sa.Column("step", sa.BigInteger, primary_key=True),
-    sa.Column("run_uid", sa.Text, primary_key=True),
-    sa.Column("dataset_name", sa.Text, primary_key=True),
-    sa.Column("dataset_digest", sa.Text, primary_key=True),
+    key_column("run_uid"),
+    key_column("dataset_name"),
+    key_column("dataset_digest"),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("is_nan", sa.SmallInteger, nullable=False),
     **CLUSTERED,
@@ -89,7 +99,17 @@ _ids = Statement(
 )
 _insert_metrics = Bulk(
     logged_model_metrics,
-    ("model_id", "key", "timestamp_ms", "step", "run_uid", "dataset_name", "dataset_digest", "value", "is_nan"),
+    (
+        "model_id",
+        "key",
+        "timestamp_ms",
+        "step",
+        "run_uid",
+        "dataset_name",
+        "dataset_digest",
+        "value",
+        "is_nan",
+    ),
 )
 
 

@@ -15,11 +15,20 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from heddle.db.schema import CLUSTERED, Id, id_column, metadata, ms_column, owner_column, text_column
+from heddle.db.schema import (
+    CLUSTERED,
+    Id,
+    id_column,
+    metadata,
+    ms_column,
+    owner_column,
+    text_column,
+)
 from heddle.db.statement import Bulk, Statement, among, upsert
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
 from heddle.keys import check_key
+from heddle.search.fields import Keyed
 from heddle.tracking.runs import touch
 
 GREATEST = 1.7976931348623157e308
@@ -41,6 +50,9 @@ metrics = sa.Table(
     sa.Index("uq_metrics_run_id_key", "run_id", "key", unique=True),
     sa.Index("ix_metrics_order", "experiment_id", "key", "is_nan", "value", "run_id"),
     sqlite_autoincrement=True,
+)
+field = Keyed(
+    ("metrics", "metric"), metrics, "number", owner="run_id", nan="is_nan", scope="experiment_id"
 )
 points = sa.Table(
     "points",
@@ -84,7 +96,9 @@ def _latest_upsert() -> sa.ClauseElement:
         }
     )  # fmt: skip
     new, old = insert.excluded, metrics.c
-    newer = sa.tuple_(new.step, new.timestamp_ms, new.value) > sa.tuple_(old.step, old.timestamp_ms, old.value)
+    newer = sa.tuple_(new.step, new.timestamp_ms, new.value) > sa.tuple_(
+        old.step, old.timestamp_ms, old.value
+    )
     kept = {
         name: sa.case((newer, new[name]), else_=old[name])
         for name in ("value", "is_nan", "step", "timestamp_ms")
@@ -120,7 +134,9 @@ _load = Statement(
     .order_by(metrics.c.run_id, metrics.c.key)
 )  # fmt: skip
 _find = Statement(
-    sa.select(metrics.c.id).where(metrics.c.run_id == sa.bindparam("run_id"), metrics.c.key == sa.bindparam("key"))
+    sa.select(metrics.c.id).where(
+        metrics.c.run_id == sa.bindparam("run_id"), metrics.c.key == sa.bindparam("key")
+    )
 )
 _history = Statement(
     sa.select(points.c.value, points.c.is_nan, points.c.timestamp_ms, points.c.step)
@@ -134,7 +150,9 @@ _history = Statement(
 def check_point(value: float, timestamp_ms: int, step: int) -> None:
     """Raise ``Invalid`` unless time and step can be kept."""
     if timestamp_ms < 0 or timestamp_ms > STEP_MAX:
-        raise Invalid(f"Got invalid timestamp {timestamp_ms} for a metric (value {value}): it must be 0 or more milliseconds.")
+        raise Invalid(
+            f"Got invalid timestamp {timestamp_ms} for a metric (value {value}): it must be 0 or more milliseconds."
+        )
     if not -STEP_MAX <= step <= STEP_MAX:
         raise Invalid(f"Got invalid step {step} for a metric: it must fit 64 bits.")
 
@@ -159,7 +177,12 @@ def log_metric(tx: Tx, uid: str, key: str, value: float, timestamp_ms: int, step
         max_value=bound,
     )
     tx.run(
-        _insert_point, metric_id=row[0], timestamp_ms=timestamp_ms, step=step, value=stored, is_nan=is_nan
+        _insert_point,
+        metric_id=row[0],
+        timestamp_ms=timestamp_ms,
+        step=step,
+        value=stored,
+        is_nan=is_nan,
     )
     tx.changed("run", uid, "logged", str(experiment_id))
 
@@ -222,10 +245,14 @@ def load_latest(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[Latest]]:
     return found
 
 
-def history(tx: Tx, run_id: int, key: str, *, limit: int = STEP_MAX, offset: int = 0) -> list[tuple[float, int, int, int]]:
+def history(
+    tx: Tx, run_id: int, key: str, *, limit: int = STEP_MAX, offset: int = 0
+) -> list[tuple[float, int, int, int]]:
     """Points (value, is_nan, timestamp_ms, step) in the order of history; an unknown key has none."""
     row = tx.one(_find, run_id=run_id, key=key)
     if row is None:
         return []
-    found: list[tuple[float, int, int, int]] = tx.all(_history, metric_id=row[0], limit=limit, offset=offset)
+    found: list[tuple[float, int, int, int]] = tx.all(
+        _history, metric_id=row[0], limit=limit, offset=offset
+    )
     return found

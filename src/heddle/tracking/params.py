@@ -12,12 +12,20 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from heddle.db.schema import CLUSTERED, metadata, owner_column, text_column
+from heddle.db.schema import (
+    CLUSTERED,
+    INDEXED_VALUE,
+    key_column,
+    metadata,
+    owner_column,
+    text_column,
+)
 from heddle.db.statement import Bulk, Statement, among
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
 from heddle.keys import check_key, check_text
-from heddle.tags import INDEXED_CHARS, Pair
+from heddle.search.fields import Keyed
+from heddle.tags import Pair
 from heddle.tracking.runs import touch
 
 VALUE_MAX = 100_000
@@ -27,7 +35,7 @@ params = sa.Table(
     "params",
     metadata,
     owner_column("run_id", "runs.id"),
-    sa.Column("key", sa.Text, primary_key=True),
+    key_column(),
     text_column("value"),
     sa.Column("number", sa.Double, nullable=True),
     **CLUSTERED,
@@ -35,8 +43,12 @@ params = sa.Table(
 sa.Index(
     "ix_params_key_value",
     params.c.key,
-    sa.func.substr(params.c.value, 1, INDEXED_CHARS),
+    sa.text(INDEXED_VALUE),
     params.c.run_id,
+)
+sa.Index("ix_params_key_number", params.c.key, params.c.number, params.c.run_id)
+field = Keyed(
+    ("params", "param", "parameters", "parameter"), params, "text", owner="run_id", number="number"
 )
 
 _bulk = Bulk(params, ("run_id", "key", "value", "number"))
@@ -67,7 +79,9 @@ def check_params(pairs: Sequence[Pair]) -> None:
         check_key(key, "parameter")
         check_text(value, f"The value of parameter '{key}'", VALUE_MAX)
         if key in seen:
-            raise Invalid(f"Duplicate parameter keys have been submitted: '{key}'. Each may be given once.")
+            raise Invalid(
+                f"Duplicate parameter keys have been submitted: '{key}'. Each may be given once."
+            )
         seen.add(key)
 
 
@@ -99,4 +113,3 @@ def load_params(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[Pair]]:
     for run_id, key, value in tx.all(_load, ids=run_ids):
         found.setdefault(run_id, []).append((key, value))
     return found
-

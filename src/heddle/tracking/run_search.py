@@ -9,25 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from heddle.db.statement import here
 from heddle.db.tx import Tx
-from heddle.search.fields import Attribute, Catalogue, Keyed
+from heddle.search.fields import Attribute, Catalogue
 from heddle.search.sql import search_ids
-from heddle.tags import INDEXED_CHARS, Pair
+from heddle.tags import Pair
 from heddle.tracking.experiments import View, view_filter
-from heddle.tracking.inputs import DatasetInput, ModelInput, ModelOutput, datasets_field, load_inputs, load_outputs
-from heddle.tracking.metrics import Latest, load_latest, metrics
-from heddle.tracking.params import load_params, params
+from heddle.tracking import inputs, metrics, params
+from heddle.tracking.inputs import DatasetInput, ModelInput, ModelOutput, load_inputs, load_outputs
+from heddle.tracking.metrics import Latest, load_latest
+from heddle.tracking.params import load_params
 from heddle.tracking.runs import Run, get_run, load_runs, runs, tags
-
-import sqlalchemy as sa  # isort: skip
 
 catalogue = Catalogue(
     noun="run",
     table=runs,
     id=runs.c.id,
     attributes=(
-        Attribute("run_id", runs.c.uid, "text"),
+        Attribute("run_id", runs.c.uid, "text", indexed=True),
         Attribute("run_name", runs.c.name, "text", aliases=("run name", "Run name", "Run Name")),
         Attribute("user_id", runs.c.user_id, "text"),
         Attribute("status", runs.c.status, "text"),
@@ -35,25 +36,13 @@ catalogue = Catalogue(
         Attribute("start_time", runs.c.start_ms, "number", aliases=("created", "Created")),
         Attribute("end_time", runs.c.end_ms, "number"),
     ),
-    keyed=(
-        Keyed(
-            ("metrics", "metric"), metrics, metrics.c.run_id, metrics.c.key, metrics.c.value, "number",
-            nan=metrics.c.is_nan, scope=metrics.c.experiment_id,
-        ),
-        Keyed(
-            ("params", "param", "parameters", "parameter"), params, params.c.run_id, params.c.key, params.c.value, "text",
-            number=params.c.number, indexed_chars=INDEXED_CHARS,
-        ),
-        Keyed(
-            ("tags", "tag"), tags.table, tags.table.c.owner_id, tags.table.c.key, tags.table.c.value, "text",
-            indexed_chars=INDEXED_CHARS,
-        ),
-    ),
-    related=(datasets_field,),
+    keyed=(metrics.field, params.field, tags.field),
+    related=(inputs.field,),
     attribute_prefixes=("attributes", "attribute", "attr", "run"),
-    default_order=(runs.c.start_ms.desc(), runs.c.uid.asc()),
-    tie_break=(runs.c.start_ms.desc(), runs.c.uid.asc()),
-)  # fmt: skip
+    default_order=("start_time DESC", "run_id ASC"),
+    tie_break=("start_time DESC", "run_id ASC"),
+    scope=runs.c.experiment_id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +75,11 @@ def search_runs(
     if not experiment_ids:
         return []
     one = len(experiment_ids) == 1
-    among_them = runs.c.experiment_id == experiment_ids[0] if one else runs.c.experiment_id.in_(experiment_ids)
+    among_them = (
+        runs.c.experiment_id == experiment_ids[0]
+        if one
+        else runs.c.experiment_id.in_(experiment_ids)
+    )
     scope = sa.and_(runs.c.workspace_id == here(), among_them, view_filter(runs.c.deleted_ms, view))
     return search_ids(
         tx.fetch,

@@ -106,12 +106,16 @@ _set_deleted = Statement(
 )
 _delete_all = Statement(
     sa.update(runs)
-    .where(_here, runs.c.experiment_id == sa.bindparam("experiment_id"), runs.c.deleted_ms.is_(None))
+    .where(
+        _here, runs.c.experiment_id == sa.bindparam("experiment_id"), runs.c.deleted_ms.is_(None)
+    )
     .values(deleted_ms=sa.bindparam("deleted_ms"), revision=runs.c.revision + 1)
 )
 _restore_all = Statement(
     sa.update(runs)
-    .where(_here, runs.c.experiment_id == sa.bindparam("experiment_id"), runs.c.deleted_ms.is_not(None))
+    .where(
+        _here, runs.c.experiment_id == sa.bindparam("experiment_id"), runs.c.deleted_ms.is_not(None)
+    )
     .values(deleted_ms=None, revision=runs.c.revision + 1)
 )
 
@@ -208,7 +212,12 @@ def touch(tx: Tx, uid: str) -> tuple[int, int]:
 
 
 def update_run(
-    tx: Tx, uid: str, *, status: str | None = None, end_ms: int | None = None, name: str | None = None
+    tx: Tx,
+    uid: str,
+    *,
+    status: str | None = None,
+    end_ms: int | None = None,
+    name: str | None = None,
 ) -> Run:
     """Change status, end time or name, leaving out what is None; raises as ``touch``, ``Invalid``."""
     if status is not None and status not in STATUSES:

@@ -263,11 +263,11 @@ class RunInfoOut(Reply):
     run_name: str
     user_id: str
     status: str
-    start_time: int | None = None
-    end_time: int | None = None
     artifact_uri: str
     lifecycle_stage: str
     run_id: str
+    start_time: int | None = None
+    end_time: int | None = None
 
 
 class RunDataOut(Reply):
@@ -428,7 +428,9 @@ def encoded_runs(tx: Tx, run_ids: Sequence[int], *, model_inputs: bool) -> list[
 def limit_of(value: int | None, most: int, name: str = "max_results") -> int:
     """A page size within its bounds; raises ``Invalid``."""
     if value is None or not 0 < value <= most:
-        raise Invalid(f"Invalid value {value} for parameter '{name}' supplied: it must be between 1 and {most}.")
+        raise Invalid(
+            f"Invalid value {value} for parameter '{name}' supplied: it must be between 1 and {most}."
+        )
     return value
 
 
@@ -455,7 +457,12 @@ def search_experiments(tx: Tx, ask: SearchExperiments) -> dict[str, Any]:
     limit = limit_of(ask.max_results, SEARCH_MAX)
     offset = page.decode(ask.page_token) if ask.page_token else 0
     found = experiments.search_experiments(
-        tx, filter=ask.filter, view=VIEWS[ask.view_type], order_by=ask.order_by, limit=limit + 1, offset=offset
+        tx,
+        filter=ask.filter,
+        view=VIEWS[ask.view_type],
+        order_by=ask.order_by,
+        limit=limit + 1,
+        offset=offset,
     )
     answer: dict[str, Any] = {}
     if found:
@@ -483,7 +490,9 @@ def restore_experiment(tx: Tx, ask: ExperimentId) -> dict[str, Any]:
 
 
 def set_experiment_tag(tx: Tx, ask: ExperimentTag) -> dict[str, Any]:
-    experiments.set_experiment_tag(tx, experiment_id_in(ask.experiment_id), ask.key or "", ask.value)
+    experiments.set_experiment_tag(
+        tx, experiment_id_in(ask.experiment_id), ask.key or "", ask.value
+    )
     return {}
 
 
@@ -587,7 +596,9 @@ def log_batch(tx: Tx, ask: LogBatch) -> dict[str, Any]:
     for name, most in BATCH_MAX.items():
         count = len(getattr(ask, name))
         if count > most:
-            raise Invalid(f"A batch logging request can contain at most {most} {name}. Got {count} {name}. Send them in several requests.")
+            raise Invalid(
+                f"A batch logging request can contain at most {most} {name}. Got {count} {name}. Send them in several requests."
+            )
     total = len(ask.metrics) + len(ask.params) + len(ask.tags)
     if total > BATCH_TOTAL:
         raise Invalid(
@@ -644,8 +655,12 @@ def log_model(tx: Tx, ask: LogModel) -> dict[str, Any]:
     try:
         model = msgspec.json.decode(ask.model_json or "")
     except msgspec.DecodeError as error:
-        raise Invalid(f"Malformed model info. The field model_json is not valid JSON: {error}") from None
-    lacking = {"artifact_path", "flavors", "utc_time_created", "run_id"} - set(model if isinstance(model, dict) else ())
+        raise Invalid(
+            f"Malformed model info. The field model_json is not valid JSON: {error}"
+        ) from None
+    lacking = {"artifact_path", "flavors", "utc_time_created", "run_id"} - set(
+        model if isinstance(model, dict) else ()
+    )
     if lacking:
         raise Invalid(f"Model json is missing mandatory fields: {', '.join(sorted(lacking))}")
     uid = ask.run_id or ""

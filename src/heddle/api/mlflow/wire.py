@@ -49,7 +49,7 @@ def reader(kind: type[M]) -> Callable[[Request], M]:
     """A function that reads a message of this kind from a request, raising ``Invalid``."""
     decoder = msgspec.json.Decoder(kind)
     decode = decoder.decode
-    plain = not kind.older and not kind.enums
+    enums = kind.enums
 
     def read(request: Request) -> M:
         method = request.method
@@ -60,13 +60,15 @@ def reader(kind: type[M]) -> Callable[[Request], M]:
             _check_content_type(request.header(b"content-type"))
         if not body:
             return _build({}, kind, "")
-        if plain:
-            try:
-                message = decode(body)
-            except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
-                message = _loosely(body, kind)
-        else:
+        try:
+            message = decode(body)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+            # Also where an older or camelCase spelling was used: strict structs know none.
             message = _loosely(body, kind)
+        for name, names in enums.items():
+            value = getattr(message, name)
+            if value is not None and value not in names:
+                raise wrong(name, value, f"use one of {', '.join(filter(None, names))}")
         return _complete(message, kind)
 
     return read
@@ -92,7 +94,9 @@ def wrong(name: str, value: object, hint: str = "") -> Invalid:
         text = repr(value)
     if len(text) > 200:  # noqa: PLR2004 -- long enough to recognise, short enough to read
         text = text[:200] + "..."
-    return Invalid(f"Invalid value {text} for parameter '{name}' supplied" + (f": {hint}" if hint else "."))
+    return Invalid(
+        f"Invalid value {text} for parameter '{name}' supplied" + (f": {hint}" if hint else ".")
+    )
 
 
 def _complete(message: M, kind: type[M]) -> M:
@@ -156,7 +160,9 @@ def _build(value: Mapping[str, Any], kind: type[M], at: str) -> M:
                 if spelling in kind.older:
                     continue
             else:
-                raise Invalid(f"The request spells the field '{at}{name}' twice: {written[name]} and {spelling}.")
+                raise Invalid(
+                    f"The request spells the field '{at}{name}' twice: {written[name]} and {spelling}."
+                )
         written[name] = spelling
         given[name] = _value(item, hint, f"{at}{name}", kind.enums.get(name))
     for name in kind.required:
@@ -188,7 +194,12 @@ def _value(item: Any, hint: Any, name: str, enum: Sequence[str] | None) -> Any:
 def _enum(item: Any, names: Sequence[str], at: str) -> str:
     if isinstance(item, str) and item in names:
         return item
-    if isinstance(item, int) and not isinstance(item, bool) and 0 <= item < len(names) and names[item]:
+    if (
+        isinstance(item, int)
+        and not isinstance(item, bool)
+        and 0 <= item < len(names)
+        and names[item]
+    ):
         return names[item]
     raise wrong(at, item, f"use one of {', '.join(name for name in names if name)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from heddle.tables import metadata
+from heddle.database import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

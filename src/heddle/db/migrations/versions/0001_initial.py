@@ -1,0 +1,553 @@
+"""initial."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.create_table(
+        "workspaces",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "description",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            server_default="",
+            nullable=False,
+        ),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
+        sa.UniqueConstraint("name", name=op.f("uq_workspaces_name")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "experiments",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "artifact_location",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_experiments_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_experiments")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "uq_experiments_living_name",
+        "experiments",
+        ["workspace_id", "name"],
+        unique=True,
+        sqlite_where=sa.text("deleted_ms IS NULL"),
+        postgresql_where=sa.text("deleted_ms IS NULL"),
+    )
+    op.create_table(
+        "manifests",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_manifests_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_manifests")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "datasets",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "experiment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "digest", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "source_type",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("schema", sa.Text(), nullable=True),
+        sa.Column("profile", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["experiment_id"], ["experiments.id"], name=op.f("fk_datasets_experiment_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
+        sa.UniqueConstraint(
+            "experiment_id", "name", "digest", name=op.f("uq_datasets_experiment_id_name_digest")
+        ),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "experiment_tags",
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["experiments.id"],
+            name=op.f("fk_experiment_tags_owner_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "key", name=op.f("pk_experiment_tags")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_experiment_tags_key_value",
+        "experiment_tags",
+        ["key", sa.literal_column("substr(value, 1, 64)"), "owner_id"],
+        unique=False,
+    )
+    op.create_table(
+        "files",
+        sa.Column(
+            "manifest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "path", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "digest", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_files_manifest_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", "path", name=op.f("pk_files")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_files_digest"), "files", ["digest"], unique=False)
+    op.create_table(
+        "logged_models",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "experiment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "uid", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "model_type",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "status", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "status_message",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "source_run_uid",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "artifact_uri",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "manifest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["experiment_id"], ["experiments.id"], name=op.f("fk_logged_models_experiment_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_logged_models_manifest_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_logged_models_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_logged_models")),
+        sa.UniqueConstraint("uid", name=op.f("uq_logged_models_uid")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_logged_models_experiment_id_created_ms"),
+        "logged_models",
+        ["experiment_id", "created_ms"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_logged_models_source_run_uid"), "logged_models", ["source_run_uid"], unique=False
+    )
+    op.create_table(
+        "runs",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "experiment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "uid", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "user_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "status", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("start_ms", sa.BigInteger(), nullable=True),
+        sa.Column("end_ms", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "artifact_uri",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
+        sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column(
+            "manifest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["experiment_id"], ["experiments.id"], name=op.f("fk_runs_experiment_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_runs_manifest_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_runs_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
+        sa.UniqueConstraint("uid", name=op.f("uq_runs_uid")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_runs_experiment_id_start_ms_uid"),
+        "runs",
+        ["experiment_id", "start_ms", "uid"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_runs_workspace_id_start_ms"), "runs", ["workspace_id", "start_ms"], unique=False
+    )
+    op.create_table(
+        "logged_model_metrics",
+        sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "run_uid", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "dataset_name",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "dataset_digest",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("is_nan", sa.SmallInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"],
+            ["logged_models.id"],
+            name=op.f("fk_logged_model_metrics_model_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "model_id",
+            "key",
+            "timestamp_ms",
+            "step",
+            "run_uid",
+            "dataset_name",
+            "dataset_digest",
+            name=op.f("pk_logged_model_metrics"),
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "logged_model_params",
+        sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("number", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"],
+            ["logged_models.id"],
+            name=op.f("fk_logged_model_params_model_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("model_id", "key", name=op.f("pk_logged_model_params")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "logged_model_tags",
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["logged_models.id"],
+            name=op.f("fk_logged_model_tags_owner_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "key", name=op.f("pk_logged_model_tags")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_logged_model_tags_key_value",
+        "logged_model_tags",
+        ["key", sa.literal_column("substr(value, 1, 64)"), "owner_id"],
+        unique=False,
+    )
+    op.create_table(
+        "metrics",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "experiment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("is_nan", sa.SmallInteger(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("min_value", sa.Double(), nullable=True),
+        sa.Column("max_value", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_metrics_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_metrics")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ix_metrics_order",
+        "metrics",
+        ["experiment_id", "key", "is_nan", "value", "run_id"],
+        unique=False,
+    )
+    op.create_index("uq_metrics_run_id_key", "metrics", ["run_id", "key"], unique=True)
+    op.create_table(
+        "params",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("number", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_params_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_params")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_params_key_number", "params", ["key", "number", "run_id"], unique=False)
+    op.create_index(
+        "ix_params_key_value",
+        "params",
+        ["key", sa.literal_column("substr(value, 1, 64)"), "run_id"],
+        unique=False,
+    )
+    op.create_table(
+        "run_dataset_tags",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "dataset_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_run_dataset_tags_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "dataset_id", "key", name=op.f("pk_run_dataset_tags")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "run_datasets",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "dataset_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "context", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"], ["datasets.id"], name=op.f("fk_run_datasets_dataset_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_run_datasets_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "dataset_id", name=op.f("pk_run_datasets")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_run_datasets_dataset_id"), "run_datasets", ["dataset_id"], unique=False
+    )
+    op.create_table(
+        "run_models",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("is_output", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "model_uid",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_run_models_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "is_output", "model_uid", name=op.f("pk_run_models")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_run_models_model_uid"), "run_models", ["model_uid"], unique=False)
+    op.create_table(
+        "run_tags",
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["runs.id"], name=op.f("fk_run_tags_owner_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "key", name=op.f("pk_run_tags")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_run_tags_key_value",
+        "run_tags",
+        ["key", sa.literal_column("substr(value, 1, 64)"), "owner_id"],
+        unique=False,
+    )
+    op.create_table(
+        "points",
+        sa.Column(
+            "metric_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("is_nan", sa.SmallInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["metric_id"], ["metrics.id"], name=op.f("fk_points_metric_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "metric_id", "timestamp_ms", "step", "value", "is_nan", name=op.f("pk_points")
+        ),
+        sqlite_with_rowid=False,
+    )
+
+    now_ms = time.time_ns() // 1_000_000
+    op.execute(
+        "INSERT INTO workspaces (id, name, description, created_ms, updated_ms)"
+        f" VALUES (1, 'default', '', {now_ms}, {now_ms})"
+    )
+    op.execute(
+        "INSERT INTO experiments (id, workspace_id, name, artifact_location, created_ms, updated_ms)"
+        f" VALUES (0, 1, 'Default', 'mlflow-artifacts:/0', {now_ms}, {now_ms})"
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        # Numbers given by hand do not move the sequence on.
+        op.execute("SELECT setval('workspaces_id_seq', 1)")
