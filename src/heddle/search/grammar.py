@@ -443,11 +443,10 @@ class _Parser:
             if dot and not name and follows in ("`", '"') and follows:
                 name = self.quoted("name")
             else:
-                name_end = self.second_word()
-                if name_end:
-                    both = re.sub(r"\s+", " ", self.text[start:name_end])
-                    self.at = name_end
-                    prefix, dot, name = both.partition(".")
+                end = 0 if dot else self.second_word()
+                if end:
+                    prefix = re.sub(r"\s+", " ", self.text[start:end])
+                    self.at = end
         if dot and not name:
             self.fail(f"Expected a name after {prefix[:40]}.")
         if not dot and not prefix:

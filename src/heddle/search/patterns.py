@@ -15,7 +15,7 @@ import re
 import sqlite3
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 from heddle.errors import Invalid
 

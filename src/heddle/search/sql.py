@@ -80,13 +80,13 @@ class _Like(_Pattern):
 class _Ilike(_Pattern):
     name = "heddle_ilike"
     inherit_cache = True
-    forms = ("heddle_lower({0}) GLOB {1}", "{0} ILIKE {1} ESCAPE ''")
+    forms = ("heddle_lower({0}) GLOB {1}", "{0} COLLATE \"default\" ILIKE {1} ESCAPE ''")
 
 
 class _Matches(_Pattern):
     name = "heddle_regex"
     inherit_cache = True
-    forms = ("heddle_matches({1}, {0})", "{0} ~ {1}")
+    forms = ("heddle_matches({1}, {0})", '{0} COLLATE "default" ~ {1}')
 
 
 @compiles(_Pattern, "sqlite")
@@ -141,7 +141,7 @@ def _without_linter(kw: dict[str, Any]) -> dict[str, Any]:
 
 def _prefix(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The indexed beginning of a text; written with constants, as indexes have it."""
-    length = sa.literal_column(str(PREFIX_LENGTH))
+    length: sa.ColumnClause[int] = sa.literal_column(str(PREFIX_LENGTH))
     return sa.func.substr(column, sa.literal_column("1"), length, type_=sa.Text())
 
 
@@ -204,7 +204,8 @@ class _Filter:
 
 
 def _exists(table: sa.FromClause, conditions: Sequence[Condition]) -> Condition:
-    probe = sa.select(sa.literal_column("1")).select_from(table).where(*conditions)
+    one: sa.ColumnClause[int] = sa.literal_column("1")
+    probe = sa.select(one).select_from(table).where(*conditions)
     return sa.exists(probe.correlate_except(table))
 
 
