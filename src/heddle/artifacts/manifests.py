@@ -1,24 +1,57 @@
 """Manifests: which paths an owner has, and which contents they stand for.
 
-A run, a logged model and a version each point to a manifest of their own (made when the first file
-comes), a workspace to one for files that belong to none of them. A manifest maps a path to a digest
-and a size; contents live once per digest in ``blobs``. A version's manifest never changes.
+A run, a logged model and a version each point to a manifest of their own (made when the first
+file comes), a workspace to one for files that belong to none of them. A manifest maps a path to a
+digest and a size; contents live once per digest in ``blobs``. A version's manifest never changes.
+Paths are checked and brought to one form by ``check_path`` and are never paths of a disk; still a
+name is either a file or a folder, as on one. Bytes outside the database are the stores' business.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 
 from heddle.db.schema import (
     CLUSTERED,
+    Id,
     id_column,
-    key_column,
     metadata,
     ms_column,
     owner_column,
     text_column,
     workspace_column,
 )
+from heddle.db.statement import Statement, among, here, upsert
+from heddle.db.tx import Tx
+from heddle.errors import Conflict, Invalid, NotFound
+
+PATH_MAX = 2000
+SEGMENT_MAX = 255
+DECODE_MAX = 8
+FRESH_MS = 5 * 60 * 1000
+"""A blob used this lately need not be marked used again; sweeping waits at least twice as long."""
+PAGE = 1000
+LAST = "\U0010ffff" * (SEGMENT_MAX + 1)
+AFTER_SLASH = "0"
+"""The character after the slash: everything in folder ``a`` sorts from ``a/`` to before ``a0``."""
+_REFUSED = (
+    (re.compile(r"[\x00-\x1f\x7f]"), "it holds a control character"),
+    (re.compile(r"\\"), "use / between folders, not a backslash"),
+    (re.compile("#"), "it holds a #"),
+    (re.compile("^/"), "it must be relative, without a / in front"),
+    (re.compile("^[A-Za-z]:"), "it begins with a drive letter"),
+    (re.compile("^file:", re.IGNORECASE), "it is a file address, not a path"),
+    (re.compile(r"(^|/)\.\.(/|$)"), "it climbs out with .."),
+)
+
+BinaryText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text that sorts by its bytes on both databases, so that a folder is a range of keys."""
 
 manifests = sa.Table(
     "manifests",
@@ -27,14 +60,319 @@ manifests = sa.Table(
     workspace_column(),
     sqlite_autoincrement=True,
 )
+loose_manifests = sa.Table(
+    "loose_manifests",
+    metadata,
+    sa.Column("workspace_id", Id, sa.ForeignKey("workspaces.id"), primary_key=True),
+    sa.Column("manifest_id", Id, sa.ForeignKey("manifests.id"), nullable=False),
+)
 files = sa.Table(
     "files",
     metadata,
     owner_column("manifest_id", "manifests.id"),
-    key_column("path"),
+    sa.Column("path", BinaryText, primary_key=True),
     text_column("digest"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     ms_column("created_ms"),
     sa.Index(None, "digest"),
     **CLUSTERED,
 )
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=True),
+    ms_column("used_ms"),
+    ms_column("doomed_ms", nullable=True),
+)
+"""Every content there is, for all workspaces. ``data`` holds small ones, the store the others.
+
+``used_ms`` is when a file last came to name it (give or take ``FRESH_MS``); ``doomed_ms`` is set
+while the sweep removes it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a manifest."""
+
+    path: str
+    digest: str
+    size_bytes: int
+    created_ms: int
+
+
+class Entry(NamedTuple):
+    """One name in a folder; a folder in it has no size."""
+
+    name: str
+    is_dir: bool
+    size_bytes: int | None
+
+
+_columns = tuple(files.c[name] for name in File.__dataclass_fields__)
+_mine = files.c.manifest_id == sa.bindparam("manifest_id")
+_at = files.c.path == sa.bindparam("path")
+_range = sa.and_(files.c.path >= sa.bindparam("low"), files.c.path < sa.bindparam("high"))
+_make = Statement(
+    sa.insert(manifests).values(workspace_id=sa.bindparam("workspace_id")).returning(manifests.c.id)
+)
+_loose = Statement(
+    sa.select(loose_manifests.c.manifest_id).where(loose_manifests.c.workspace_id == here())
+)
+_set_loose = Statement(
+    upsert(loose_manifests)
+    .values({c: sa.bindparam(c) for c in ("workspace_id", "manifest_id")})
+    .on_conflict_do_nothing()
+)
+_find = Statement(sa.select(*_columns).where(_mine, _at))
+_page = Statement(
+    sa.select(*_columns).where(_mine, _range).order_by(files.c.path).limit(sa.literal(PAGE))
+)
+_any_within = Statement(sa.select(files.c.path).where(_mine, _range).limit(sa.literal(1)))
+_any_of = Statement(sa.select(files.c.path).where(_mine, among(files.c.path, "paths")))
+_put = upsert(files).values({column.name: sa.bindparam(column.name) for column in files.c})
+_put_file = Statement(
+    _put.on_conflict_do_update(
+        index_elements=["manifest_id", "path"],
+        set_={name: _put.excluded[name] for name in ("digest", "size_bytes", "created_ms")},
+    )
+)
+_delete_file = Statement(sa.delete(files).where(_mine, _at))
+_delete_within = Statement(sa.delete(files).where(_mine, _range))
+_delete_manifest = Statement(
+    sa.delete(manifests).where(
+        manifests.c.workspace_id == here(), manifests.c.id == sa.bindparam("manifest_id")
+    )
+)
+_copy = Statement(
+    sa.insert(files).from_select(
+        [column.name for column in files.c],
+        sa.select(
+            sa.bindparam("new_id", type_=sa.BigInteger),
+            sa.func.substr(files.c.path, sa.bindparam("skip", type_=sa.Integer)),
+            files.c.digest,
+            files.c.size_bytes,
+            sa.bindparam("now_ms", type_=sa.BigInteger),
+        ).where(_mine, _range),
+    )
+)
+_digests = sa.select(files.c.digest).where(_mine)
+_use = Statement(
+    sa.update(blobs)
+    .where(
+        blobs.c.digest.in_(_digests),
+        blobs.c.doomed_ms.is_(None),
+        blobs.c.used_ms < sa.bindparam("stale_ms"),
+    )
+    .values(used_ms=sa.bindparam("now_ms"))
+)
+_lost = Statement(
+    sa.select(files.c.path)
+    .where(
+        _mine,
+        ~sa.exists().where(blobs.c.digest == files.c.digest, blobs.c.doomed_ms.is_(None)),
+    )
+    .limit(sa.literal(1))
+)
+_totals = Statement(
+    sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).where(_mine)
+)
+
+
+def check_path(path: str, *, root_ok: bool = False) -> str:
+    """The one form of a file's path; raises ``Invalid`` for what must not be one.
+
+    Percent signs are decoded until nothing changes, empty and ``.`` segments dropped. ``root_ok``
+    lets the empty path through, which is the folder that holds everything.
+    """
+    plain = path
+    for _ in range(DECODE_MAX):
+        before, plain = plain, unquote(plain, errors="surrogateescape")
+        if plain == before:
+            break
+    else:
+        raise _bad(path, "it is percent-encoded many times over")
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        raise _bad(path, "it is not UTF-8 text") from None
+    for wrong, why in _REFUSED:
+        if wrong.search(plain):
+            raise _bad(path, why)
+    segments = [part for part in plain.split("/") if part not in ("", ".")]
+    if any(len(part) > SEGMENT_MAX for part in segments):
+        raise _bad(path, f"a name in it is longer than {SEGMENT_MAX} characters")
+    plain = "/".join(segments)
+    if len(plain) > PATH_MAX:
+        raise _bad(path, f"it is longer than {PATH_MAX} characters")
+    if not plain and not root_ok:
+        raise _bad(path, "it names no file")
+    return plain
+
+
+def _bad(path: str, why: str) -> Invalid:
+    shown = path if len(path) <= 200 else path[:200] + "..."  # noqa: PLR2004 -- enough to recognise
+    return Invalid(f"Invalid path {shown!a}: {why}.")
+
+
+def _bounds(path: str) -> dict[str, str]:
+    """The range of keys within a folder; the root's ends after the last possible path."""
+    if not path:
+        return {"low": "", "high": LAST}
+    return {"low": f"{path}/", "high": path + AFTER_SLASH}
+
+
+def create_manifest(tx: Tx) -> int:
+    """A new empty manifest of the caller's workspace."""
+    made: int = tx.one(_make)[0]
+    return made
+
+
+def find_loose(tx: Tx) -> int | None:
+    """The manifest of the workspace's files that belong to no run, model or version."""
+    row = tx.one(_loose)
+    return None if row is None else row[0]
+
+
+def take_loose(tx: Tx) -> int:
+    """The same, made if there is none yet."""
+    found = find_loose(tx)
+    if found is None:
+        tx.run(_set_loose, manifest_id=create_manifest(tx))
+        found = find_loose(tx)
+        if found is None:
+            raise RuntimeError("the workspace's manifest of loose files was not kept")
+    return found
+
+
+def find_file(tx: Tx, manifest_id: int, path: str) -> File | None:
+    """The file at a checked path, if there is one."""
+    row = tx.one(_find, manifest_id=manifest_id, path=path)
+    return None if row is None else File(*row)
+
+
+def get_file(tx: Tx, manifest_id: int | None, path: str) -> File:
+    """The file at a checked path; raises ``NotFound``, or ``Invalid`` for a folder."""
+    found = None if manifest_id is None else find_file(tx, manifest_id, path)
+    if found is not None:
+        return found
+    if manifest_id is not None and is_folder(tx, manifest_id, path):
+        raise Invalid(f"'{path}' is a directory; name a file in it.")
+    raise NotFound(f"No such artifact: '{path}'")
+
+
+def is_folder(tx: Tx, manifest_id: int, path: str) -> bool:
+    """Whether files stand below a checked path."""
+    return tx.one(_any_within, manifest_id=manifest_id, **_bounds(path)) is not None
+
+
+def put_file(tx: Tx, manifest_id: int, path: str, *, digest: str, size_bytes: int) -> None:
+    """Let a checked path stand for a content that ``blobs`` holds, in place of what it was.
+
+    Raises ``Invalid`` where a folder has that name or a file stands where a folder is needed.
+    """
+    above = [path[:at] for at, letter in enumerate(path) if letter == "/"]
+    if above:
+        clash = tx.one(_any_of, manifest_id=manifest_id, paths=above)
+        if clash is not None:
+            raise Invalid(f"Invalid path '{path}': '{clash[0]}' is a file, not a directory.")
+    if is_folder(tx, manifest_id, path):
+        raise Invalid(f"Invalid path '{path}': it is a directory; a file needs another name.")
+    tx.run(
+        _put_file,
+        manifest_id=manifest_id,
+        path=path,
+        digest=digest,
+        size_bytes=size_bytes,
+        created_ms=tx.now_ms,
+    )
+
+
+def delete_path(tx: Tx, manifest_id: int, path: str) -> int:
+    """Remove a file, or a folder with all in it; how many files went."""
+    gone = tx.run(_delete_file, manifest_id=manifest_id, path=path) if path else 0
+    return gone + tx.run(_delete_within, manifest_id=manifest_id, **_bounds(path))
+
+
+def delete_manifest(tx: Tx, manifest_id: int) -> None:
+    """Remove a manifest that nothing points to any more; its contents go with the next sweep."""
+    tx.run(_delete_manifest, manifest_id=manifest_id)
+
+
+def load(tx: Tx, manifest_id: int | None, prefix: str = "") -> Iterator[File]:
+    """Every file below a checked folder, by path (none for no manifest)."""
+    if manifest_id is None:
+        return
+    bounds = _bounds(prefix)
+    while True:
+        rows = tx.all(_page, manifest_id=manifest_id, **bounds)
+        for row in rows:
+            yield File(*row)
+        if len(rows) < PAGE:
+            return
+        # The smallest text after a path is the path with the smallest character behind it.
+        bounds["low"] = rows[-1][0] + "\x01"
+
+
+def list_folder(tx: Tx, manifest_id: int | None, path: str = "") -> list[Entry]:
+    """The names in a checked folder, by name; a missing folder and a file have none."""
+    if manifest_id is None:
+        return []
+    bounds = _bounds(path)
+    start = len(path) + 1 if path else 0
+    found: dict[str, Entry] = {}
+    while True:
+        rows = tx.all(_page, manifest_id=manifest_id, **bounds)
+        for full, _, size_bytes, _ in rows:
+            name, slash, _ = full[start:].partition("/")
+            if slash:
+                found.setdefault(name, Entry(name, True, None))
+            else:
+                found[name] = Entry(name, False, size_bytes)
+        if len(rows) < PAGE:
+            return sorted(found.values())
+        last = rows[-1][0]
+        name, slash, _ = last[start:].partition("/")
+        # Past the rest of a large folder in one step.
+        bounds["low"] = last[:start] + name + AFTER_SLASH if slash else last + "\x01"
+
+
+def totals(tx: Tx, manifest_id: int | None) -> tuple[int, int]:
+    """How many files, and bytes, a manifest has."""
+    if manifest_id is None:
+        return 0, 0
+    count, size_bytes = tx.one(_totals, manifest_id=manifest_id)
+    return count, int(size_bytes)
+
+
+def pin(tx: Tx, manifest_id: int | None, prefix: str = "") -> int | None:
+    """A new manifest with what is below ``prefix`` now (or the one file it names), nothing else.
+
+    Paths of the new manifest begin where ``prefix`` ends; a single file keeps its last name. None
+    if nothing is there. Raises ``Invalid`` for a path that cannot be one, ``Conflict`` if the files
+    are being swept away at this moment.
+    """
+    if manifest_id is None:
+        return None
+    path = check_path(prefix, root_ok=True)
+    bounds = _bounds(path)
+    skip = len(path) + 2 if path else 1
+    if tx.one(_any_within, manifest_id=manifest_id, **bounds) is None:
+        if not path or find_file(tx, manifest_id, path) is None:
+            return None
+        bounds = {"low": path, "high": path + "\x01"}
+        skip = path.rfind("/") + 2
+    made = create_manifest(tx)
+    tx.run(_copy, manifest_id=manifest_id, new_id=made, skip=skip, now_ms=tx.now_ms, **bounds)
+    use(tx, made)
+    return made
+
+
+def use(tx: Tx, manifest_id: int) -> None:
+    """Mark the contents of a manifest as used now; raises ``Conflict`` if one is being swept."""
+    tx.run(_use, manifest_id=manifest_id, now_ms=tx.now_ms, stale_ms=tx.now_ms - FRESH_MS)
+    lost = tx.one(_lost, manifest_id=manifest_id)
+    if lost is not None:
+        raise Conflict(f"The contents of '{lost[0]}' are being removed; upload the file again.")

@@ -16,6 +16,15 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     op.create_table(
+        "blobs",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=True),
+        sa.Column("used_ms", sa.BigInteger(), nullable=False),
+        sa.Column("doomed_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_blobs")),
+    )
+    op.create_table(
         "workspaces",
         sa.Column(
             "id",
@@ -241,6 +250,22 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_logged_models_source_run_uid"), "logged_models", ["source_run_uid"], unique=False
+    )
+    op.create_table(
+        "loose_manifests",
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "manifest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_loose_manifests_manifest_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_loose_manifests_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_loose_manifests")),
     )
     op.create_table(
         "runs",
