@@ -1,0 +1,208 @@
+"""The tree is kept as its rules say: sizes, names, docstrings, no dead files, no addresses."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "heddle"
+MODULE_LINES = 1000
+FUNCTION_LINES = 70
+WIDTH = 100
+BANNED_NAMES = {"base", "common", "handler", "handlers", "helpers", "manager", "misc", "service"}
+# Modules that nothing imports because a program starts them or a tool loads them.
+STARTED = {"heddle.__main__", "heddle.cli"}
+LOADED_FROM = "heddle.db.migrations"
+# Where each dependency's modules are found when their name is another.
+IMPORTED_AS = {"google-re2": "re2", "mlflow-skinny": "mlflow", "psycopg[binary]": "psycopg"}
+# Those that something else loads by name.
+LOADED_BY_NAME = {"httptools": "uvicorn", "uvloop": "uvicorn", "psycopg": "sqlalchemy"}
+# Written so that this file does not hold what it looks for.
+HOSTS = "|".join(
+    host.replace(" ", r"\.")
+    for host in (
+        "pypi org",
+        "pypi python org",
+        "files pythonhosted org",
+        "registry npmjs org",
+        "registry yarnpkg com",
+        "deb debian org",
+        "anaconda org",
+    )
+)
+FORBIDDEN = {
+    "a registry's host": re.compile(HOSTS),
+    "a download address": re.compile(r"https?://\S+\.(?:whl|tgz|tar\.gz|tar\.xz|zip|deb|jar)\b"),
+    "a path of one machine": re.compile(r"(?<![\w.$}/-])/(?:home|Users|root|opt|work)/[\w.-]+"),
+}
+LOCK = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z,]+\])?==\S+(?: ; [^;\\]+)?(?: \\)?|    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Every file that git keeps, or, outside a checkout, every file there is."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    return tuple(path for name in listed.split("\0") if name and (path := ROOT / name).is_file())
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def texts() -> list[tuple[Path, str]]:
+    """Every tracked file that is text."""
+    found = []
+    for path in tracked():
+        data = path.read_bytes()
+        if b"\0" not in data:
+            found.append((path, data.decode()))
+    return found
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """Every tracked Python file, parsed."""
+    return {path: ast.parse(path.read_bytes()) for path in tracked() if path.suffix == ".py"}
+
+
+def sources() -> dict[str, ast.Module]:
+    """Our package's modules by dotted name."""
+    named = {}
+    for path, tree in modules().items():
+        if path.is_relative_to(PACKAGE):
+            parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+            named[".".join(parts).removesuffix(".__init__")] = tree
+    return named
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Dotted names that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def dependencies() -> list[str]:
+    """The packages that pyproject.toml and the inputs of the lock files name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = list(project["dependencies"])
+    for extra in project["optional-dependencies"].values():
+        lines += extra
+    for source in (ROOT / "requirements").glob("*.in"):
+        lines += [line for line in source.read_text().splitlines() if line[:1].isalpha()]
+    return sorted({re.split(r"[\s<>=!~;]", line)[0] for line in lines})
+
+
+def runtime_dependencies() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [re.split(r"[\s<>=!~;\[]", line)[0] for line in project["dependencies"]]
+
+
+def test_modules_are_not_too_long():
+    long = {shown(path): n for path in modules() if (n := len(path.read_text().splitlines())) > MODULE_LINES}
+    assert not long
+
+
+def test_functions_are_not_too_long():
+    long = {
+        f"{shown(path)}:{node.lineno} {node.name}": lines
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES
+    }
+    assert not long
+
+
+def test_lines_are_not_too_wide():
+    wide = [
+        f"{shown(path)}:{number}"
+        for path in modules()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > WIDTH and "://" not in line
+    ]
+    assert not wide
+
+
+def test_names_say_what_a_module_owns():
+    vague = [
+        shown(path)
+        for path in modules()
+        if path.stem in BANNED_NAMES or path.parent.name in BANNED_NAMES or path.stem.endswith("utils")
+    ]
+    assert not vague
+
+
+def test_every_module_says_what_it_is_for():
+    silent = [shown(path) for path, tree in modules().items() if not ast.get_docstring(tree)]
+    assert not silent
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_file_names(what: str):
+    pattern = FORBIDDEN[what]
+    found = [
+        f"{shown(path)}:{text.count(chr(10), 0, match.start()) + 1} {match[0]}"
+        for path, text in texts()
+        for match in pattern.finditer(text)
+    ]
+    assert not found
+
+
+def test_every_module_is_used():
+    named = sources()
+    used = set(STARTED).union(*(imported(tree) for tree in named.values()))
+    dead = [
+        name
+        for name, tree in named.items()
+        if name not in used and not name.startswith(LOADED_FROM) and not is_empty(tree)
+    ]
+    assert not dead
+
+
+def is_empty(tree: ast.Module) -> bool:
+    """Whether a module is its docstring and nothing more, as most packages' are."""
+    return len(tree.body) <= 1
+
+
+def test_every_runtime_dependency_is_used():
+    tops = {name.partition(".")[0] for tree in sources().values() for name in imported(tree)}
+    unused = [
+        name
+        for name in runtime_dependencies()
+        if IMPORTED_AS.get(name, name) not in tops and LOADED_BY_NAME.get(name) not in tops
+    ]
+    assert not unused
+
+
+def test_every_dependency_is_explained():
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    explained = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
+    assert explained == set(dependencies())
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)
+def test_lock_holds_pins_and_hashes_only(lock: Path):
+    odd = [line for line in lock.read_text().splitlines() if not LOCK.fullmatch(line)]
+    assert not odd
+
+
+def test_lock_pins_every_dependency_by_hash():
+    """A pin without a hash would let a registry decide what is installed."""
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        entries = re.split(r"\n(?=\S)", lock.read_text().strip())
+        assert all("--hash=sha256:" in entry for entry in entries), lock.name
