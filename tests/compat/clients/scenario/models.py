@@ -160,7 +160,7 @@ def require_autolog(scene: Scene) -> None:
     import sklearn
 
     if not scene.at_least("2.0") and parse_version(sklearn.__version__) >= (1, 3):
-        raise NotHere(f"{scene.version} autologs scikit-learn before 1.3, not {sklearn.__version__}")
+        raise NotHere(f"the client's autologging needs an older scikit-learn than {sklearn.__version__}")
 
 
 @step()
