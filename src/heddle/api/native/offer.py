@@ -1,0 +1,142 @@
+"""Offers: the rows of the native API, with what their OpenAPI document needs.
+
+An ``Offer`` says what a call takes and gives by naming shapes; ``row`` turns it into a row that
+reads the request into an ``Ask``. Failures leave in the API's one shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from heddle.api.http import Effect, Request, Row, encode_json
+from heddle.api.native.shapes.kinds import Body, Query
+from heddle.errors import HeddleError, Invalid, NotFound
+
+PREFIX = "/api/v1"
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[Q, B]):
+    """What a request asks: names from its path, its query, its body, and who asks."""
+
+    at: dict[str, str]
+    query: Q
+    body: B
+
+    def number(self, name: str) -> int:
+        """A whole number of the path; raises ``NotFound``, since nothing else has such a path."""
+        text = self.at[name]
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise NotFound(f"There is no {name} {text!r}; a whole number is expected.")
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One call: where it is, what it does, what it takes and gives.
+
+    ``name`` is ``group.verb``, unique, and the document's operation id. ``media`` is what a call
+    sends whose answer is not JSON. ``call`` is ``(Tx, Ask)`` or, for streams, ``(Request, Services)``.
+    """
+
+    method: str
+    path: str
+    name: str
+    action: str
+    effect: Effect
+    summary: str
+    reply: Any = None
+    query: type[Query] | None = None
+    body: type[Body] | None = None
+    status: int = 200
+    media: str = ""
+
+
+def code_of(error: HeddleError) -> str:
+    """The failure's kind as a word: ``NotFound`` is ``not_found``."""
+    kind = type(error)
+    if kind is HeddleError:
+        return "internal"
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def error_body(error: HeddleError) -> bytes:
+    """The one shape of every failure; what a program may want to read goes along."""
+    body = {**error.detail, "code": code_of(error), "message": error.message}
+    return encode_json({"error": body})
+
+
+def row(offer: Offer, call: Callable[..., Any]) -> Row:
+    """The offer as a row that is served by ``call``."""
+    about = {
+        "name": offer.name,
+        "summary": offer.summary,
+        "query": offer.query,
+        "body": offer.body,
+        "reply": offer.reply,
+        "media": offer.media,
+    }
+    return Row(
+        offer.method,
+        PREFIX + offer.path,
+        offer.action,
+        offer.effect,
+        call,
+        reader(offer.query, offer.body),
+        encode_json,
+        error_body,
+        offer.status,
+        about,
+    )
+
+
+def reader(query: type[Any] | None, body: type[Any] | None) -> Callable[[Request], Ask[Any, Any]]:
+    """A function that reads a request as an ``Ask``, raising ``Invalid`` and naming what is wrong."""
+    decoder = None if body is None else msgspec.json.Decoder(body)
+    lists = () if query is None else _lists(query)
+
+    def read(request: Request) -> Ask[Any, Any]:
+        asked = None if query is None else read_query(request, query, lists)
+        sent = None if decoder is None else _read_body(request, decoder)
+        return Ask(dict(request.params), asked, sent)
+
+    return read
+
+
+def _lists(query: type[Any]) -> Sequence[str]:
+    hints = get_type_hints(query)
+    return [name for name, hint in hints.items() if _is_list(hint)]
+
+
+def _is_list(hint: Any) -> bool:
+    return get_origin(hint) is list or any(get_origin(part) is list for part in get_args(hint))
+
+
+def read_query(request: Request, query: type[Q], lists: Sequence[str] = ()) -> Q:
+    """The query parameters as a shape; raises ``Invalid`` naming the parameter."""
+    given: dict[str, Any] = {}
+    for name, values in request.query().items():
+        given[name] = values if name in lists else values[-1]
+    try:
+        return msgspec.convert(given, query, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The query is wrong: {error}.") from None
+
+
+def _read_body(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
+    kind = (request.header(b"content-type") or b"").split(b";", 1)[0].strip().lower()
+    if kind != b"application/json":
+        raise Invalid(f"The body must be application/json, not {kind.decode('latin-1')!r}.")
+    try:
+        return decoder.decode(request.body or b"{}")
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The body is wrong: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"The body is not JSON: {error}.") from None
