@@ -5,38 +5,41 @@ All values are bound. Comparisons are two-valued: one on something that an entit
 IS NOT NULL only. Orders put what is missing last in both directions, NaN just before it, and texts
 in the order of their code points.
 
-``search_ids`` stays fast on a million rows by choosing among three statements, without trusting the
+``search_ids`` stays fast on a million rows by choosing among three statements, without trusting a
 planner's statistics:
 
-1. *Candidates*: comparisons that must hold and that an index can answer are counted up to
-   ``FEW``. If one finds fewer rows than that, it drives: its rows are joined to the noun and sorted.
+1. *Candidates*: comparisons that must hold and that an index can answer are counted up to ``FEW``.
+   If one finds fewer rows than that, it drives: its rows are joined to the noun and sorted.
 2. *In order of a value*: when the first order term is a key, the keyed table drives in the order of
    an index and stops when the page is full; rows that are NaN, and rows without the key, come from
    further statements that run only when the page has room for them.
 3. *In order of attributes*: the noun's table drives, an index of it giving the order.
 
+Within several scopes (at most ``MERGED``), 2 and 3 take each scope's first rows and merge them.
+
 Indexes that make this so, beside the primary keys ``(owner, key)`` of keyed tables:
 
-* number tables, with scope: ``(scope, key, nan, value, owner)``
-* text tables: ``(key, substr(value, 1, 64), owner)``, led by the scope column where the table has
-  one; on PostgreSQL the expression carries ``COLLATE "C"`` unless the column itself does
-* text tables with numeric forms: ``(key, number, owner)``, led by the scope column likewise
-* the noun: ``(scope, first column of the default order, ...)`` and one for each indexed attribute
+* number tables: ``(scope, key, nan, value, owner)``
+* text tables: ``(key, substr(value, 1, 64), owner)``; on PostgreSQL the expression carries
+  ``COLLATE "C"`` unless the column does
+* text tables with numeric forms: ``(key, number, owner)``
+* the noun: ``(scope, first column of an order, ...)`` for the orders that matter, and one for each
+  attribute declared ``indexed``; on PostgreSQL nullable columns ``DESC NULLS LAST``
+
+A table without a scope column has an index without it, and the other way round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import Join
 
 from heddle.errors import Invalid
-from heddle.search import patterns
+from heddle.search import constructs
+from heddle.search.constructs import DrivingJoin
 from heddle.search.fields import (
     Attribute,
     Catalogue,
@@ -53,96 +56,18 @@ from heddle.search.patterns import register_sqlite
 
 __all__ = ["FEW", "PREFIX_LENGTH", "Fetch", "order", "register_sqlite", "search_ids", "where"]
 
-Fetch = Callable[[sa.Select[Any]], Sequence[Any]]
 Condition = sa.ColumnElement[bool]
+Fetch = Callable[[sa.Select[Any]], Sequence[Any]]
 
 PREFIX_LENGTH = 64
 """Characters of a text that are indexed; PostgreSQL's index entries are bounded."""
 FEW = 3_000
 """Up to so many candidates are cheaper to sort than to look for in order."""
+MERGED = 16
+"""Up to so many scopes are searched one by one and merged."""
+MAX_COUNTED = 10
+"""Comparisons of one filter that are tried as candidates."""
 MAX_ORDER_TERMS = 20
-
-
-class _Pattern(FunctionElement[bool]):
-    """A text column against a pattern: the column, SQLite's form of the pattern, PostgreSQL's."""
-
-    type = sa.Boolean()
-    inherit_cache = True
-    forms: tuple[str, str]
-
-
-class _Like(_Pattern):
-    name = "heddle_like"
-    inherit_cache = True
-    forms = ("{0} GLOB {1}", "{0} LIKE {1} ESCAPE ''")
-
-
-class _Ilike(_Pattern):
-    name = "heddle_ilike"
-    inherit_cache = True
-    forms = ("heddle_lower({0}) GLOB {1}", "{0} COLLATE \"default\" ILIKE {1} ESCAPE ''")
-
-
-class _Matches(_Pattern):
-    name = "heddle_regex"
-    inherit_cache = True
-    forms = ("heddle_matches({1}, {0})", '{0} COLLATE "default" ~ {1}')
-
-
-@compiles(_Pattern, "sqlite")
-def _pattern_sqlite(element: _Pattern, compiler: Any, **kw: Any) -> str:
-    column, pattern, _ = element.clauses
-    return f"({element.forms[0].format(compiler.process(column, **kw), compiler.process(pattern, **kw))})"
-
-
-@compiles(_Pattern, "postgresql")
-def _pattern_postgresql(element: _Pattern, compiler: Any, **kw: Any) -> str:
-    column, _, pattern = element.clauses
-    return f"({element.forms[1].format(compiler.process(column, **kw), compiler.process(pattern, **kw))})"
-
-
-class _ByCode(FunctionElement[str]):
-    """A text in the order of its code points, whatever the database's locale."""
-
-    name = "heddle_by_code"
-    type = sa.Text()
-    inherit_cache = True
-
-
-@compiles(_ByCode, "sqlite")
-def _by_code_sqlite(element: _ByCode, compiler: Any, **kw: Any) -> str:
-    return str(compiler.process(element.clauses, **kw))
-
-
-@compiles(_ByCode, "postgresql")
-def _by_code_postgresql(element: _ByCode, compiler: Any, **kw: Any) -> str:
-    return f'{compiler.process(element.clauses, **kw)} COLLATE "C"'
-
-
-class _DrivingJoin(Join):
-    """An inner join whose left side SQLite must scan first (its CROSS JOIN is never reordered)."""
-
-    inherit_cache = True
-
-
-@compiles(_DrivingJoin)
-def _driving_join(element: _DrivingJoin, compiler: Any, **kw: Any) -> str:
-    word = "CROSS JOIN" if compiler.dialect.name == "sqlite" else "JOIN"
-    kw["asfrom"] = True
-    left = compiler.process(element.left, from_linter=None, **_without_linter(kw))
-    right = compiler.process(element.right, from_linter=None, **_without_linter(kw))
-    on = compiler.process(element.onclause, from_linter=None, **_without_linter(kw))
-    return f"{left} {word} {right} ON {on}"
-
-
-def _without_linter(kw: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in kw.items() if name != "from_linter"}
-
-
-def _prefix(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The indexed beginning of a text; written with constants, as indexes have it."""
-    length: sa.ColumnClause[int] = sa.literal_column(str(PREFIX_LENGTH))
-    return sa.func.substr(column, sa.literal_column("1"), length, type_=sa.Text())
 
 
 # Filters
@@ -168,30 +93,28 @@ class _Filter:
     def condition(self, node: Node) -> Condition:
         """The condition of a tree, whose depth the grammar bounds."""
         if isinstance(node, Comparison):
-            return self.comparison(self.checked(node))
+            return self.comparison(node)
         if isinstance(node, Not):
             return sa.not_(self.condition(node.operand))
         parts = [self.condition(operand) for operand in node.operands]
         return sa.and_(*parts) if isinstance(node, And) else sa.or_(*parts)
 
-    def checked(self, node: Comparison) -> Checked:
-        """The comparison checked against the catalogue, its regular expression too."""
-        done = check(self.catalogue, node, self.text)
-        if done.op in ("MATCHES", "NOT MATCHES"):
-            try:
-                patterns.check_regex(str(done.values[0]))
-            except Invalid as error:
-                raise failure(self.text, node.values[0].position, error.message) from None
-        return done
-
-    def comparison(self, done: Checked) -> Condition:
+    def comparison(self, node: Comparison) -> Condition:
         """One comparison as a condition on the noun's table."""
+        done = check(self.catalogue, node, self.text)
+        try:
+            return self.checked(done)
+        except Invalid as error:  # a regular expression that is refused
+            raise failure(self.text, node.values[0].position, error.message) from None
+
+    def checked(self, done: Checked) -> Condition:
+        """As ``comparison``, of one that fits its field."""
         field = done.field
         if isinstance(field, Attribute):
             return _attribute_condition(field, done)
         if isinstance(field, KeyField):
-            probe = _probe(field.keyed)
-            conditions = [probe.owner == self.catalogue.id, probe.key == _text(field.key)]
+            probe = _Probe.of(field.keyed)
+            conditions = [probe.owner == self.catalogue.id, probe.key == constructs.text(field.key)]
             if done.op == "IS NULL":
                 return sa.not_(_exists(probe.table, conditions))
             if done.op != "IS NOT NULL":
@@ -200,13 +123,9 @@ class _Filter:
         column = field.related.fields[field.name]
         if done.op == "IS NULL":
             return sa.not_(field.related.exists(column.is_not(None)))
+        if done.op == "IS NOT NULL":
+            return field.related.exists(column.is_not(None))
         return field.related.exists(_compare(column, done.op, done.values, numeric=False))
-
-
-def _exists(table: sa.FromClause, conditions: Sequence[Condition]) -> Condition:
-    one: sa.ColumnClause[int] = sa.literal_column("1")
-    probe = sa.select(one).select_from(table).where(*conditions)
-    return sa.exists(probe.correlate_except(table))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,26 +134,23 @@ class _Probe:
 
     keyed: Keyed
     table: sa.FromClause
+    owner: sa.ColumnElement[Any]
+    key: sa.ColumnElement[Any]
+    value: sa.ColumnElement[Any]
+    nan: sa.ColumnElement[Any] | None
 
-    @property
-    def owner(self) -> sa.ColumnElement[Any]:
-        return self.table.c[self.keyed.owner]
-
-    @property
-    def key(self) -> sa.ColumnElement[Any]:
-        return self.table.c[self.keyed.key]
-
-    @property
-    def value(self) -> sa.ColumnElement[Any]:
-        return self.table.c[self.keyed.value]
-
-    @property
-    def nan(self) -> sa.ColumnElement[Any] | None:
-        return None if self.keyed.nan is None else self.table.c[self.keyed.nan]
+    @classmethod
+    def of(cls, keyed: Keyed) -> _Probe:
+        """A new name for the table."""
+        table = keyed.table.alias()
+        c = table.c
+        nan = None if keyed.nan is None else c[keyed.nan]
+        return cls(keyed, table, c[keyed.owner], c[keyed.key], c[keyed.value], nan)
 
 
-def _probe(keyed: Keyed) -> _Probe:
-    return _Probe(keyed, keyed.table.alias())
+def _exists(table: sa.FromClause, conditions: Sequence[Condition]) -> Condition:
+    probe = sa.select(constructs.constant(1)).select_from(table).where(*conditions)
+    return sa.exists(probe.correlate_except(table))
 
 
 def _keyed_condition(probe: _Probe, done: Checked) -> Condition:
@@ -245,27 +161,44 @@ def _keyed_condition(probe: _Probe, done: Checked) -> Condition:
         if probe.nan is None:
             return condition
         if op in ("!=", "NOT IN"):
-            return sa.or_(probe.nan != sa.literal_column("0"), condition)
-        return sa.and_(probe.nan == sa.literal_column("0"), condition)
+            return sa.or_(probe.nan != constructs.constant(0), condition)
+        return sa.and_(probe.nan == constructs.constant(0), condition)
     if done.numeric:
         column = probe.table.c[str(probe.keyed.number)]
         return _compare(column, op, [float(v) for v in values], numeric=True)
-    condition = _compare(probe.value, op, values, numeric=False)
     if op in ("=", "IN"):
-        heads = [str(value)[:PREFIX_LENGTH] for value in values]
-        return sa.and_(_compare(_prefix(probe.value), op, heads, numeric=False), condition)
-    return condition
+        return _equal_text(probe.value, [str(value) for value in values])
+    return _compare(probe.value, op, values, numeric=False)
+
+
+def _equal_text(column: sa.ColumnElement[Any], values: Sequence[str]) -> Condition:
+    """Equality in a form that the index on the beginning of a text answers."""
+    heads = [value[:PREFIX_LENGTH] for value in values]
+    condition = _compare(_head(column), "IN", heads, numeric=False)
+    if all(len(value) < PREFIX_LENGTH for value in values):
+        return condition
+    whole = _compare(constructs.unseen(column), "IN", values, numeric=False)
+    return sa.and_(condition, whole)
+
+
+def _head(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The indexed beginning of a text."""
+    first, length = constructs.constant(1), constructs.constant(PREFIX_LENGTH)
+    return sa.func.substr(column, first, length, type_=sa.Text())
 
 
 def _attribute_condition(attribute: Attribute, done: Checked) -> Condition:
     column = attribute.column
-    nullable = getattr(column, "nullable", True)
     if done.op == "IS NULL":
-        return column.is_(None) if nullable else sa.false()
+        return column.is_(None)
     if done.op == "IS NOT NULL":
-        return column.is_not(None) if nullable else sa.true()
+        return column.is_not(None)
     condition = _compare(column, done.op, done.values, numeric=done.numeric)
-    return sa.and_(column.is_not(None), condition) if nullable else condition
+    return sa.and_(column.is_not(None), condition) if _nullable(column) else condition
+
+
+def _nullable(column: sa.ColumnElement[Any]) -> bool:
+    return bool(getattr(column, "nullable", True))
 
 
 def _compare(
@@ -274,46 +207,47 @@ def _compare(
     """``column op values`` for any operator but IS NULL and IS NOT NULL."""
     if op.startswith("NOT "):
         return sa.not_(_compare(column, op[4:], values, numeric=numeric))
-    if op == "IS NOT NULL":
-        return column.is_not(None)
-    bound = [_number(v) if numeric else _text(str(v)) for v in cast(Sequence[Any], values)]
-    if op == "IN":
-        if len(bound) == 1:
-            return column == bound[0]
+    if op == "LIKE":
+        return constructs.like(column, str(values[0]))
+    if op == "ILIKE":
+        return constructs.ilike(column, str(values[0]))
+    if op == "MATCHES":
+        return constructs.matches(column, str(values[0]))
+    if op == "IN" and len(values) > 1:
         return _among(column, values, numeric=numeric)
+    bound = [
+        constructs.number(cast(float, v)) if numeric else constructs.text(str(v)) for v in values
+    ]
     if op == "BETWEEN":
         return sa.and_(column >= bound[0], column <= bound[1])
-    if op in ("LIKE", "ILIKE", "MATCHES"):
-        return _pattern(column, op, str(values[0]))
-    return cast(Condition, column.op(op, is_comparison=True, return_type=sa.Boolean())(bound[0]))
+    symbol = "=" if op == "IN" else op
+    return cast(Condition, column.bool_op(symbol)(bound[0]))
 
 
 def _among(column: sa.ColumnElement[Any], values: Sequence[Value], *, numeric: bool) -> Condition:
     if not numeric:
         return sa.type_coerce(column, sa.Text()).in_(sorted({str(v) for v in values}))
     if all(isinstance(v, int) for v in values):
-        return sa.type_coerce(column, sa.BigInteger()).in_(sorted(set(values)))
+        return sa.type_coerce(column, sa.BigInteger()).in_(sorted({int(v) for v in values}))
     return sa.type_coerce(column, sa.Double()).in_(sorted({float(v) for v in values}))
 
 
-def _pattern(column: sa.ColumnElement[Any], op: str, pattern: str) -> Condition:
-    if op == "LIKE":
-        return _Like(column, _text(patterns.glob(pattern)), _text(pattern))
-    if op == "ILIKE":
-        return _Ilike(column, _text(patterns.glob(patterns.lower(pattern))), _text(pattern))
-    return _Matches(column, _text(pattern), _text(patterns.check_regex(pattern)))
-
-
-def _text(value: str) -> sa.ColumnElement[Any]:
-    return sa.literal(value, sa.Text())
-
-
-def _number(value: float) -> sa.ColumnElement[Any]:
-    """A number bound as what it is, so that a fraction is never rounded to a column's integers."""
-    return sa.literal(value, sa.BigInteger() if isinstance(value, int) else sa.Double())
-
-
 # Orders
+
+
+@dataclass(frozen=True, slots=True)
+class _By:
+    """One column of an order; what may be NULL comes last either way."""
+
+    column: sa.ColumnElement[Any]
+    descending: bool = False
+    nullable: bool = False
+
+    def directed(self, column: sa.ColumnElement[Any] | None = None) -> sa.ColumnElement[Any]:
+        """The column, or another in its place, as ORDER BY takes it."""
+        chosen = self.column if column is None else column
+        directed = chosen.desc() if self.descending else chosen.asc()
+        return directed.nulls_last() if self.nullable else directed
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,10 +258,10 @@ class _Term:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """An order ready for a select over the catalogue's table."""
+    """An order for a select over the catalogue's table."""
 
     joins: tuple[tuple[sa.FromClause, Condition], ...]
-    by: tuple[sa.ColumnElement[Any], ...]
+    columns: tuple[_By, ...]
 
     def source(self, table: sa.FromClause) -> sa.FromClause:
         """``table`` with what the order needs joined to it; one row stays one row."""
@@ -335,13 +269,22 @@ class Ordering:
             table = table.outerjoin(other, on)
         return table
 
+    @property
+    def by(self) -> tuple[sa.ColumnElement[Any], ...]:
+        """What ORDER BY takes, for a select from ``source``."""
+        return tuple(each.directed() for each in self.columns)
+
 
 def order(terms: Sequence[str | OrderTerm], catalogue: Catalogue) -> Ordering:
-    """The order of ``terms``, or the default one, with tie-breaks; raises ``Invalid``."""
+    """The order of ``terms``, or the default one, with tie-breaks; raises ``Invalid``.
+
+    Use it as ``select(...).select_from(ordering.source(table)).order_by(*ordering.by)``.
+    """
     return _ordering(_terms(terms, catalogue), catalogue)
 
 
 def _terms(given: Sequence[str | OrderTerm], catalogue: Catalogue) -> list[_Term]:
+    """The terms as given, or else the default ones, then the tie-breaks not named before."""
     if len(given) > MAX_ORDER_TERMS:
         raise Invalid(f"An order may have {MAX_ORDER_TERMS} terms.")
     named: set[object] = set()
@@ -363,50 +306,39 @@ def _terms(given: Sequence[str | OrderTerm], catalogue: Catalogue) -> list[_Term
 
 
 def _identity(field: Field) -> object:
+    """What is the same for two spellings of one field."""
     if isinstance(field, KeyField):
         return (field.keyed.prefixes, field.key)
     return field.name
 
 
-def _directed(column: sa.ColumnElement[Any], *, descending: bool) -> sa.ColumnElement[Any]:
-    return column.desc() if descending else column.asc()
-
-
 def _ordering(terms: Sequence[_Term], catalogue: Catalogue) -> Ordering:
     joins: list[tuple[sa.FromClause, Condition]] = []
-    by: list[sa.ColumnElement[Any]] = []
+    columns: list[_By] = []
     for term in terms:
-        field = term.field
+        field, descending = term.field, term.descending
         if isinstance(field, Attribute):
-            by.extend(_by_attribute(field, descending=term.descending))
+            value = constructs.by_code(field.column) if field.kind == "text" else field.column
+            columns.append(_By(value, descending, _nullable(field.column)))
         elif isinstance(field, KeyField):
-            probe = _probe(field.keyed)
-            on = sa.and_(probe.owner == catalogue.id, probe.key == _text(field.key))
+            probe = _Probe.of(field.keyed)
+            on = sa.and_(probe.owner == catalogue.id, probe.key == constructs.text(field.key))
             joins.append((probe.table, on))
-            by.append(probe.owner.is_(None))
             if probe.nan is not None:
-                by.append(probe.nan)
-            by.extend(_by_value(probe, descending=term.descending))
-    return Ordering(tuple(joins), tuple(by))
+                columns.append(_By(probe.nan, nullable=True))
+            value = probe.value
+            if field.keyed.kind == "text":
+                value = constructs.by_code(value)
+            columns.append(_By(value, descending, nullable=True))
+    return Ordering(tuple(joins), tuple(columns))
 
 
-def _by_attribute(attribute: Attribute, *, descending: bool) -> list[sa.ColumnElement[Any]]:
-    column = attribute.column
-    value = _ByCode(column) if attribute.kind == "text" else column
-    directed = _directed(value, descending=descending)
-    if getattr(column, "nullable", True):
-        return [column.is_(None), directed]
-    return [directed]
-
-
-def _by_value(probe: _Probe, *, descending: bool) -> list[sa.ColumnElement[Any]]:
-    """The order of a keyed table's values; texts by their indexed beginning first."""
+def _by_index(probe: _Probe, *, descending: bool) -> list[_By]:
+    """The order of a keyed table's values as its index has it."""
     if probe.keyed.kind == "number":
-        return [_directed(probe.value, descending=descending)]
-    return [
-        _directed(_ByCode(value), descending=descending)
-        for value in (_prefix(probe.value), probe.value)
-    ]
+        return [_By(probe.value, descending)]
+    values = (_head(probe.value), probe.value)
+    return [_By(constructs.by_code(value), descending) for value in values]
 
 
 # Pages
@@ -417,7 +349,7 @@ def search_ids(
     catalogue: Catalogue,
     *,
     scope: Condition,
-    filter: str,
+    filter: str,  # noqa: A002 -- the word that every caller and user knows it by
     order_by: Sequence[str | OrderTerm],
     limit: int,
     offset: int,
@@ -432,61 +364,133 @@ def search_ids(
     """
     if limit <= 0:
         return []
-    search = _Search(fetch, catalogue, scope, filter, order_by, tuple(scope_values))
+    search = _Search(fetch, catalogue, scope, tuple(sorted(set(scope_values))))
+    search.read(filter, order_by)
     return search.page(limit, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows that follow each other in the whole order; ``scope`` is a column to merge scopes by."""
+
+    source: sa.FromClause
+    conditions: Sequence[Condition]
+    by: Sequence[_By]
+    scope: sa.ColumnElement[Any] | None = None
 
 
 class _Search:
     """One search: its parts, and the choice of the statement that finds the page."""
 
     def __init__(
-        self,
-        fetch: Fetch,
-        catalogue: Catalogue,
-        scope: Condition,
-        text: str,
-        order_by: Sequence[str | OrderTerm],
-        scope_values: tuple[int, ...],
+        self, fetch: Fetch, catalogue: Catalogue, scope: Condition, scope_values: tuple[int, ...]
     ) -> None:
         self.fetch = fetch
         self.catalogue = catalogue
         self.scope = scope
         self.scope_values = scope_values
-        self.filter = _Filter(catalogue, text)
-        self.terms = _terms(order_by, catalogue)
-        tree = parse(text) if text.strip() else None
         self.required: list[Checked] = []
         self.conditions = [scope]
-        if tree is not None:
-            self.conditions.append(self.filter.condition(tree))
-            parts = tree.operands if isinstance(tree, And) else (tree,)
-            self.required = [
-                self.filter.checked(part) for part in parts if isinstance(part, Comparison)
-            ]
+        self.terms: list[_Term] = []
+
+    def read(self, text: str, order_by: Sequence[str | OrderTerm]) -> None:
+        """Take in filter and order; raises ``Invalid``."""
+        self.terms = _terms(order_by, self.catalogue)
+        if not text.strip():
+            return
+        tree = parse(text)
+        self.conditions.append(_Filter(self.catalogue, text).condition(tree))
+        operands = tree.operands if isinstance(tree, And) else (tree,)
+        self.required = [
+            check(self.catalogue, node, text) for node in operands if isinstance(node, Comparison)
+        ]
 
     def page(self, limit: int, offset: int) -> list[int]:
         """The ids of the page, by the cheapest way."""
-        driver = self.candidates()
-        first = self.terms[0].field if self.terms else None
-        if driver is None and isinstance(first, KeyField) and self.can_drive(first.keyed):
-            return self.by_value(first, limit, offset)
-        ordering = _ordering(self.terms, self.catalogue)
-        source: sa.FromClause = self.catalogue.table
-        if driver is not None:
-            source = _DrivingJoin(driver, source, driver.c.owner == self.catalogue.id)
-        return self.ids(ordering.source(source), self.conditions, ordering.by, limit, offset)
+        page: list[int] = []
+        for part in self.parts():
+            found = self.ids(part, limit - len(page), offset)
+            page += found
+            if len(page) >= limit:
+                break
+            offset = 0 if found or not offset else offset - self.count(part)
+        return page
 
-    def ids(
-        self,
-        source: sa.FromClause,
-        conditions: Sequence[Condition],
-        by: Sequence[sa.ColumnElement[Any]],
-        limit: int,
-        offset: int,
-    ) -> list[int]:
+    def parts(self) -> Iterator[_Part]:
+        """What the pages are cut from, one after the other."""
+        table, key = self.catalogue.table, self.catalogue.id
+        driver = self.candidates()
+        if driver is not None:
+            ordering = _ordering(self.terms, self.catalogue)
+            source = ordering.source(DrivingJoin(driver, table, driver.c.owner == key))
+            yield _Part(source, self.conditions, ordering.columns)
+            return
+        first = self.terms[0].field if self.terms else None
+        if isinstance(first, KeyField) and self.can_drive(first.keyed):
+            yield from self.parts_by_value(first)
+            return
+        ordering = _ordering(self.terms, self.catalogue)
+        source = ordering.source(table)
+        yield _Part(source, self.conditions, ordering.columns, self.catalogue.scope)
+
+    def parts_by_value(self, field: KeyField) -> Iterator[_Part]:
+        """Ordered by a key first: numbers or texts, then NaN, then rows without the key."""
+        table, key = self.catalogue.table, self.catalogue.id
+        rest = _ordering(self.terms[1:], self.catalogue)
+        probe = _Probe.of(field.keyed)
+        source = rest.source(DrivingJoin(probe.table, table, probe.owner == key))
+        having = [*self.within(probe), probe.key == constructs.text(field.key), *self.conditions]
+        values = [*_by_index(probe, descending=self.terms[0].descending), *rest.columns]
+        scope = None if field.keyed.scope is None else probe.table.c[field.keyed.scope]
+        if probe.nan is None:
+            yield _Part(source, having, values, scope)
+        else:
+            real, nan = (probe.nan == constructs.constant(flag) for flag in (0, 1))
+            yield _Part(source, [*having, real], values, scope)
+            yield _Part(source, [*having, nan], rest.columns, scope)
+        lack = _Probe.of(field.keyed)
+        lacking = [lack.owner == key, lack.key == constructs.text(field.key)]
+        absent = sa.not_(_exists(lack.table, lacking))
+        source = rest.source(table)
+        yield _Part(source, [*self.conditions, absent], rest.columns, self.catalogue.scope)
+
+    # Statements
+
+    def ids(self, part: _Part, limit: int, offset: int) -> list[int]:
         """Run one statement for ids."""
-        select = sa.select(self.catalogue.id).select_from(source).where(*conditions).order_by(*by)
+        if part.scope is not None and 1 < len(self.scope_values) <= MERGED:
+            select = self.merged(part, part.scope, limit + offset)
+        else:
+            select = (
+                sa.select(self.catalogue.id)
+                .select_from(part.source)
+                .where(*part.conditions)
+                .order_by(*(each.directed() for each in part.by))
+            )
         return [row[0] for row in self.fetch(select.limit(limit).offset(offset))]
+
+    def merged(self, part: _Part, scope: sa.ColumnElement[Any], most: int) -> sa.Select[Any]:
+        """The first rows of each scope, merged: each scope is read in the order of an index."""
+        columns = [each.column.label(f"by_{n}") for n, each in enumerate(part.by)]
+        each_scope = [
+            sa.select(
+                sa.select(self.catalogue.id.label("id"), *columns)
+                .select_from(part.source)
+                .where(scope == constructs.number(value), *part.conditions)
+                .order_by(*(each.directed() for each in part.by))
+                .limit(most)
+                .subquery()
+            )
+            for value in self.scope_values
+        ]
+        rows = sa.union_all(*each_scope).subquery()
+        by = [each.directed(rows.c[f"by_{n}"]) for n, each in enumerate(part.by)]
+        return sa.select(rows.c.id).order_by(*by)
+
+    def count(self, part: _Part) -> int:
+        """How many rows a part has."""
+        select = sa.select(sa.func.count()).select_from(part.source).where(*part.conditions)
+        return int(self.fetch(select)[0][0])
 
     # Few candidates
 
@@ -494,7 +498,7 @@ class _Search:
         """The owners that the most selective required comparison finds, if they are few."""
         best: sa.Select[Any] | None = None
         fewest = FEW
-        for done in self.required[:10]:
+        for done in self.required[:MAX_COUNTED]:
             found = self.candidate(done)
             if found is None:
                 continue
@@ -508,20 +512,21 @@ class _Search:
 
     def candidate(self, done: Checked) -> sa.Select[Any] | None:
         """The owners that satisfy a comparison, if an index can list them."""
-        field = done.field
+        field, op = done.field, done.op
         if isinstance(field, Attribute):
-            if not field.indexed or done.op not in ("=", "IN"):
+            if not field.indexed or op not in ("=", "IN"):
                 return None
             condition = _attribute_condition(field, done)
             return sa.select(self.catalogue.id.label("owner")).where(self.scope, condition)
-        indexed = done.op in ("=", "IN") or (
-            done.numeric and done.op in ("<", "<=", ">", ">=", "BETWEEN")
-        )
-        if not isinstance(field, KeyField) or not indexed or not self.can_drive(field.keyed):
+        ranged = done.numeric and op in ("<", "<=", ">", ">=", "BETWEEN")
+        if not isinstance(field, KeyField) or not (ranged or op in ("=", "IN")):
             return None
-        probe = _probe(field.keyed)
+        if not self.can_drive(field.keyed):
+            return None
+        probe = _Probe.of(field.keyed)
+        condition = _keyed_condition(probe, done)
         return sa.select(probe.owner.label("owner")).where(
-            *self.within(probe), probe.key == _text(field.key), _keyed_condition(probe, done)
+            *self.within(probe), probe.key == constructs.text(field.key), condition
         )
 
     def can_drive(self, keyed: Keyed) -> bool:
@@ -534,50 +539,5 @@ class _Search:
             return []
         column = probe.table.c[probe.keyed.scope]
         if len(self.scope_values) == 1:
-            return [column == sa.literal(self.scope_values[0], sa.BigInteger())]
+            return [column == constructs.number(self.scope_values[0])]
         return [sa.type_coerce(column, sa.BigInteger()).in_(self.scope_values)]
-
-    # In the order of a value
-
-    def by_value(self, field: KeyField, limit: int, offset: int) -> list[int]:
-        """A page ordered by a key first: numbers or texts, then NaN, then rows without the key."""
-        page: list[int] = []
-        skip = offset
-        for source, conditions, by in self.phases(field):
-            wanted = limit - len(page)
-            found = self.ids(source, conditions, by, wanted, skip)
-            page += found
-            if len(page) >= limit:
-                break
-            if found or not skip:
-                skip = 0
-            else:
-                select = sa.select(self.catalogue.id).select_from(source).where(*conditions)
-                total = self.fetch(sa.select(sa.func.count()).select_from(select.subquery()))
-                skip -= total[0][0]
-        return page
-
-    def phases(
-        self, field: KeyField
-    ) -> list[tuple[sa.FromClause, list[Condition], list[sa.ColumnElement[Any]]]]:
-        """Source, conditions and order of each part of the whole order."""
-        catalogue, descending = self.catalogue, self.terms[0].descending
-        rest = _ordering(self.terms[1:], catalogue)
-        probe = _probe(field.keyed)
-        having = [*self.within(probe), probe.key == _text(field.key)]
-        driven = rest.source(
-            _DrivingJoin(probe.table, catalogue.table, probe.owner == catalogue.id)
-        )
-        phases = []
-        for nan in ("0", "1") if probe.nan is not None else ("",):
-            conditions = [*having, *self.conditions]
-            if probe.nan is not None:
-                conditions.append(probe.nan == sa.literal_column(nan))
-            by = [] if nan == "1" else _by_value(probe, descending=descending)
-            phases.append((driven, conditions, [*by, *rest.by]))
-        lack = _probe(field.keyed)
-        absent = sa.not_(
-            _exists(lack.table, [lack.owner == catalogue.id, lack.key == _text(field.key)])
-        )
-        phases.append((rest.source(catalogue.table), [*self.conditions, absent], list(rest.by)))
-        return phases
