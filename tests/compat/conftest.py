@@ -51,7 +51,16 @@ def run_server(folder: Path) -> Iterator[str]:
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "heddle", "serve", "--port", str(port), "--data", folder / "data"],
+            [
+                sys.executable,
+                "-m",
+                "heddle",
+                "serve",
+                "--port",
+                str(port),
+                "--data",
+                folder / "data",
+            ],
             env={**environment, "PYTHONPATH": str(SOURCE)},
             stdout=output,
             stderr=subprocess.STDOUT,

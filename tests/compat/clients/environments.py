@@ -53,7 +53,10 @@ def choose_python(generation: str) -> str:
         return sys.executable
     other = shutil.which(f"python{best[0]}.{best[1]}")
     # Asked rather than trusted: a name on the PATH may be a shim for what is not there.
-    if other and subprocess.run([other, "-c", ""], capture_output=True, check=False).returncode == 0:
+    if (
+        other
+        and subprocess.run([other, "-c", ""], capture_output=True, check=False).returncode == 0
+    ):
         return other
     return sys.executable
 
@@ -62,7 +65,9 @@ def build(place: Path, python: str, requirements: Path) -> None:
     """Make a virtual environment with exactly these requirements, in seconds where uv has them."""
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
-        raise NotBuilt("uv is not installed beside this Python, as requirements/dev.txt would have it")
+        raise NotBuilt(
+            "uv is not installed beside this Python, as requirements/dev.txt would have it"
+        )
     made = ["--require-hashes", "--no-deps", "--no-build", "-r", str(requirements)]
     for command in (
         [uv, "venv", "--quiet", "--python", python, str(place)],

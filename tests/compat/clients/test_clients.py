@@ -44,7 +44,9 @@ def run_scenario(generation: str, uri: str, folder: Path) -> dict[str, Any]:
         timeout=RUN_S,
         check=False,
     )
-    assert summary.exists(), f"the scenario broke off:\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+    assert summary.exists(), (
+        f"the scenario broke off:\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+    )
     answer: dict[str, Any] = json.loads(summary.read_text())
     return answer
 

@@ -2,12 +2,13 @@
 
 A case opens with `## title`; each further line is one call:
 
-    METHOD path [@Header=value ...] [body] [-> name=dotted.path ...] [=> status [ERROR_CODE]]
+    METHOD path [@Header=value ...] [body] [-> name=dotted.path ...] [=> status [ERROR_CODE]] [~ difference]
 
 With GET the body is an object that becomes the query string; `raw:` before a body sends it as the
 body as it stands. `@type=` sets the content type (empty: none at all). Indented lines continue the line above, lines
 that start with `#` are remarks. Lines before the first case are run before every case. What follows
-`=>` is MLflow's answer (200 where missing), so a case cannot pass because both sides misread it.
+`=>` is MLflow's answer (200 where missing), so a case cannot pass because both sides misread it. What
+follows `~` is the known difference (of `../differences.md`) that the line shows.
 """
 
 import json
@@ -15,10 +16,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .conversation import Call
+from differential.conversation import Call
 
 LINE = re.compile(
-    r"(?P<call>.*?)(?:\s+->\s+(?P<keeps>\S.*?))?(?:\s+=>\s+(?P<status>\d{3})(?: (?P<code>\w+))?)?",
+    r"(?P<call>.*?)(?:\s+->\s+(?P<keeps>\S.*?))?(?:\s+=>\s+(?P<status>\d{3})(?: (?P<code>\w+))?)?"
+    r"(?:\s+~ (?P<difference>[a-z0-9-]+))?",
     re.DOTALL,
 )
 CALL = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+)(?P<headers>(?: @\S+)*)(?: (?P<body>.*))?", re.DOTALL)
@@ -26,13 +28,14 @@ CALL = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+)(?P<headers>(?: @\S+)*)(?: (
 
 @dataclass(frozen=True)
 class Line:
-    """One call, the names to keep from its answer, and how MLflow answers it."""
+    """One call, the names to keep from its answer, how MLflow answers it, and the difference."""
 
     text: str
     call: Call
     keeps: dict[str, str]
     status: int
     code: str | None
+    difference: str | None
 
 
 @dataclass(frozen=True)
@@ -95,4 +98,5 @@ def parse_line(text: str) -> Line:
         keeps=keeps,
         status=int(whole["status"] or 200),
         code=whole["code"],
+        difference=whole["difference"],
     )

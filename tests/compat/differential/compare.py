@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from .exchange import Answer
+from differential.exchange import Answer
 
 ID_KINDS = {
     "experiment_id": "experiment",
@@ -104,7 +104,9 @@ class Steps:
         self.answered.append(answer.answered_ms)
 
     def at(self, time_ms: int) -> set[int]:
-        """Return the steps during which `time_ms` can have been read from the clock."""
+        """Return the steps during which `time_ms` can have been read; -1 is before the first."""
+        if time_ms < self.asked[0]:
+            return {-1}
         last = bisect.bisect_right(self.asked, time_ms)
         first = bisect.bisect_left(self.answered, time_ms)
         return set(range(first, last))

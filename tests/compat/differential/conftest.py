@@ -6,16 +6,15 @@ pass without any known difference, which shows that the comparison itself is sou
 
 import itertools
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .conversation import Conversation
-from .differences import Difference, read_page
-from .exchange import Side
-from .servers import heddle_server, mlflow_server
+from differential.conversation import Conversation
+from differential.differences import Difference, read_page
+from differential.exchange import Side
+from differential.servers import heddle_server, mlflow_server
 
 settings.register_profile(
     "long", max_examples=400, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
@@ -31,13 +30,10 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
         mlflow_server(tmp_path_factory.mktemp("mlflow")) as theirs,
         subject(tmp_path_factory.mktemp("heddle")) as ours,
     ):
-        yield Side("MLflow", theirs), Side("Heddle", ours)
-
-
-@pytest.fixture(scope="session")
-def seen() -> Counter[str]:
-    """How often each known difference was met."""
-    return Counter()
+        pair = (Side("MLflow", theirs), Side("Heddle", ours))
+        yield pair
+        for side in pair:
+            side.close()
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +44,13 @@ def differences() -> list[Difference]:
 
 @pytest.fixture(scope="session")
 def converse(
-    sides: tuple[Side, Side], differences: list[Difference], seen: Counter[str]
+    sides: tuple[Side, Side], differences: list[Difference]
 ) -> Callable[[], Conversation]:
     """Start conversations; `$u` in each is a prefix for names that no other conversation uses."""
     numbers = itertools.count(1)
 
     def start() -> Conversation:
-        conversation = Conversation(*sides, differences, seen)
+        conversation = Conversation(*sides, differences)
         conversation.name("u", f"u{next(numbers):06}")
         return conversation
 

@@ -8,13 +8,12 @@ with everything said before, where the answers part and no known difference clai
 import json
 import re
 import urllib.parse
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from .compare import Comparison
-from .differences import Difference, Turn
-from .exchange import Answer, Request, Side
+from differential.compare import Comparison
+from differential.differences import Difference, Turn
+from differential.exchange import Answer, Request, Side
 
 PLACEHOLDER = re.compile(r"\$(?:\{(?P<text>[^*{}]+)\*(?P<times>\d+)\}|(?P<name>[a-z][a-z0-9_]*))")
 ROUTE = re.compile(r"/(?:ajax-)?api/2\.0/mlflow/(.*)")
@@ -63,14 +62,15 @@ class Conversation:
     """Puts calls to both servers and compares what they say."""
 
     def __init__(
-        self, mlflow: Side, heddle: Side, differences: list[Difference], seen: Counter[str]
+        self, mlflow: Side, heddle: Side, differences: list[Difference]
     ) -> None:
         self._sides = (mlflow, heddle)
         self._differences = differences
-        self._seen = seen
         self._comparison = Comparison()
         self._names: tuple[dict[str, str], dict[str, str]] = ({}, {})
         self._said: list[str] = []
+        #: The known differences that the last call showed.
+        self.claims: list[str] = []
         #: Set once a known difference has left the servers in different states: stop comparing.
         self.parted = False
 
@@ -92,12 +92,12 @@ class Conversation:
         )
         mismatches = self._comparison.compare(mlflow, heddle)
         self._said.append(_transcript(requests[0], mlflow))
+        self.claims = []
         if mismatches:
             turn = _turn(requests[1], mlflow, heddle, mismatches)
-            claims = [known.id for known in self._differences if known.claims(turn)]
-            if not claims:
+            self.claims = [known.id for known in self._differences if known.claims(turn)]
+            if not self.claims:
                 raise Disagreement(self._report(turn, requests[1]))
-            self._seen.update(claims)
             self.parted |= call.method != "GET" and mlflow.status != heddle.status
         return mlflow, heddle
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .compare import Mismatch
-from .exchange import Answer
+from differential.compare import Mismatch
+from differential.exchange import Answer
 
 PAGE = Path(__file__).parent.parent / "differences.md"
 

@@ -95,7 +95,8 @@ class Side:
             self.close()
             raise
         headers = {name.lower(): value for name, value in response.getheaders()}
-        if response.will_close:
+        # After a breakdown a server may drop the connection without saying so.
+        if response.will_close or response.status >= 500:
             self.close()
         self._used_s = time.monotonic()
         return Answer(response.status, headers, body, asked, time.time_ns() // 1_000_000)

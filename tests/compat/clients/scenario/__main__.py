@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fnmatch
+import importlib
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 import warnings
 from pathlib import Path
+from typing import Any
 
 # Read by the client when it is imported. A refusal must show at once instead of after minutes of
 # retries, and nothing may be drawn on a screen or be sent anywhere but to the server.
@@ -26,6 +28,22 @@ os.environ.update(
         "GIT_PYTHON_REFRESH": "quiet",
         "MPLBACKEND": "Agg",
     }
+)
+
+
+# Importing a module declares its steps; they run in this order.
+SUBJECTS = (
+    "tracking",
+    "search",
+    "metrics",
+    "files",
+    "registry",
+    "models",
+    "logged_models",
+    "prompts",
+    "samples",
+    "first_generation",
+    "workspaces",
 )
 
 
@@ -50,23 +68,12 @@ def main() -> int:
     os.environ["MLFLOW_TRACKING_URI"] = uri
     warnings.simplefilter("ignore")
 
-    import mlflow
+    # Not before the environment is as above.
+    for subject in SUBJECTS:
+        importlib.import_module(f"scenario.{subject}")
+    from scenario.steps import Scene, run_steps, say, summarise
 
-    from scenario import (  # noqa: F401  (importing a module declares its steps, in this order)
-        tracking,
-        search,
-        files,
-        metrics,
-        registry,
-        models,
-        logged_models,
-        prompts,
-        samples,
-        first_generation,
-        workspaces,
-    )
-    from scenario.steps import Scene, run_steps, summarise
-
+    mlflow: Any = importlib.import_module("mlflow")
     mlflow.set_tracking_uri(uri)
     with tempfile.TemporaryDirectory(prefix="scenario-") as folder, contextlib.chdir(folder):
         scene = Scene(uri, mlflow.__version__, Path(folder), read_features(uri))
@@ -74,7 +81,7 @@ def main() -> int:
     summary = summarise(scene, outcomes)
     if choice.summary:
         choice.summary.write_text(summary)
-    print(summary)
+    say(summary)
     return 1 if any(outcome.result == "failed" for outcome in outcomes) else 0
 
 

@@ -6,8 +6,15 @@ import json
 import os
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import mlflow
 import mlflow.artifacts
+import numpy as np
+import pandas as pd
+from click.testing import CliRunner
+from mlflow.cli import cli
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from PIL import Image
 
 from scenario.steps import Scene, equal, step, truth
 
@@ -118,15 +125,13 @@ def log_text_and_dict(scene: Scene) -> None:
 @step()
 def log_figure(scene: Scene) -> None:
     """A matplotlib figure becomes a PNG, or the kind its name says."""
-    from matplotlib import pyplot
-
     scene.new_experiment("figure")
-    figure, axes = pyplot.subplots()
+    figure, axes = plt.subplots()
     axes.plot([0, 1, 2], [2, 0, 1])
     with mlflow.start_run() as active:
         mlflow.log_figure(figure, "plots/line.png")
         mlflow.log_figure(figure, "line.svg")
-    pyplot.close(figure)
+    plt.close(figure)
     run_id = active.info.run_id
     equal(read_back(scene, run_id, "plots/line.png").read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
     truth("<svg" in read_back(scene, run_id, "line.svg").read_text(), "the SVG is one")
@@ -135,9 +140,6 @@ def log_figure(scene: Scene) -> None:
 @step()
 def log_image(scene: Scene) -> None:
     """Images from numpy and pillow; newer clients also by key and step."""
-    import numpy as np
-    from PIL import Image
-
     scene.new_experiment("image")
     pixels = np.zeros((8, 12, 3), dtype=np.uint8)
     pixels[2:4] = (255, 128, 0)
@@ -159,8 +161,6 @@ def log_image(scene: Scene) -> None:
 @step(since="2.4")
 def log_table(scene: Scene) -> None:
     """Tables grow row by row, and are read back over runs."""
-    import pandas as pd
-
     experiment_id = scene.new_experiment("table")
     with mlflow.start_run() as active:
         mlflow.log_table({"q": ["one", "two"], "score": [0.5, 0.75]}, "eval.json")
@@ -191,8 +191,6 @@ def several_megabytes(scene: Scene) -> None:
 @step()
 def delete_artifacts(scene: Scene) -> None:
     """A run's file can be deleted through the repository that its address names."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     scene.new_experiment("shred")
     with mlflow.start_run() as active:
         mlflow.log_text("x", "keep.txt")
@@ -207,9 +205,6 @@ def delete_artifacts(scene: Scene) -> None:
 @step()
 def command_line(scene: Scene) -> None:
     """The client's own command line lists and fetches through the server."""
-    from click.testing import CliRunner
-    from mlflow.cli import cli
-
     experiment_id = scene.new_experiment("commands")
     with mlflow.start_run() as active:
         mlflow.log_metric("m", 1.0)

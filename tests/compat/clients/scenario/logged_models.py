@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import mlflow
+import mlflow.entities
 
 from scenario.models import check_predictions, log_linear
 from scenario.steps import Scene, equal, refused, step, truth
@@ -59,7 +60,7 @@ def load_by_model_id(scene: Scene) -> None:
     """load_model by models:/m-..., its files, and a version registered from it."""
     scene.new_experiment("by-id")
     name = scene.name("from model")
-    run_id, info = log_linear(scene)
+    run_id, info = log_linear()
     check_predictions(f"models:/{info.model_id}")
     paths = {each.path for each in scene.client.list_logged_model_artifacts(info.model_id)}
     truth("MLmodel" in paths, f"the model lists its files, it lists {sorted(paths)}")
@@ -75,14 +76,14 @@ def load_by_model_id(scene: Scene) -> None:
 @step(since="3.0")
 def run_uses_a_model(scene: Scene) -> None:
     """A model can be an input of another run, and an output with a step."""
-    from mlflow.entities import LoggedModelInput, LoggedModelOutput
-
     experiment_id = scene.new_experiment("uses")
     client = scene.client
     model = mlflow.create_external_model(name="shared")
     run_id = client.create_run(experiment_id).info.run_id
-    client.log_inputs(run_id, models=[LoggedModelInput(model_id=model.model_id)])
-    client.log_outputs(run_id, models=[LoggedModelOutput(model_id=model.model_id, step=4)])
+    client.log_inputs(run_id, models=[mlflow.entities.LoggedModelInput(model_id=model.model_id)])
+    client.log_outputs(
+        run_id, models=[mlflow.entities.LoggedModelOutput(model_id=model.model_id, step=4)]
+    )
     run = client.get_run(run_id)
     equal([each.model_id for each in run.inputs.model_inputs], [model.model_id], "inputs")
     equal(
@@ -106,7 +107,7 @@ def search_logged_models(scene: Scene) -> None:
         client.log_metric(run_id, "acc", number / 10, model_id=model.model_id)
         ids.append(model.model_id)
 
-    def found(condition: str | None, metric_order: bool = False) -> list[int]:
+    def found(condition: str | None, *, metric_order: bool = False) -> list[int]:
         order = "metrics.acc" if metric_order else "creation_timestamp"
         models = mlflow.search_logged_models(
             [experiment_id],

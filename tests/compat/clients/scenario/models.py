@@ -8,21 +8,22 @@ from typing import Any
 import mlflow
 import mlflow.pyfunc
 import mlflow.sklearn
+import pandas as pd
+import sklearn
 from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 
 from scenario.steps import NotHere, Scene, equal, parse_version, step, truth
 
 
 def fit() -> tuple[Any, Any]:
     """A linear model that skops and pickle both take without asking, and its data."""
-    import pandas as pd
-    from sklearn.linear_model import LinearRegression
-
     table = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "z": [1.0, 0.0, 1.0, 0.0]})
     return LinearRegression().fit(table, 3 * table["x"] + 1), table
 
 
-def log_linear(scene: Scene, **options: Any) -> tuple[str, Any]:
+def log_linear(**options: Any) -> tuple[str, Any]:
     """Log the linear model at `model` in a new run: the run's id and what log_model answers."""
     model, table = fit()
     signature = infer_signature(table, model.predict(table))
@@ -44,7 +45,7 @@ def check_predictions(uri: str) -> None:
 def load_by_run(scene: Scene) -> None:
     """log_model, then load_model by runs:/, natively and as a plain function."""
     scene.new_experiment("by-run")
-    run_id, info = log_linear(scene)
+    run_id, info = log_linear()
     check_predictions(f"runs:/{run_id}/model")
     check_predictions(info.model_uri)
     model, table = fit()
@@ -60,11 +61,11 @@ def load_by_version(scene: Scene) -> None:
     """register_model, then load_model by number, by latest and by stage."""
     scene.new_experiment("by-version")
     name = scene.name("linear")
-    run_id, _ = log_linear(scene)
+    run_id, _ = log_linear()
     first = mlflow.register_model(f"runs:/{run_id}/model", name, tags={"who": "me"})
     equal((first.name, str(first.version), first.run_id), (name, "1", run_id))
     equal(scene.client.get_model_version(name, "1").tags, {"who": "me"})
-    second_run, _ = log_linear(scene, registered_model_name=name)
+    second_run, _ = log_linear(registered_model_name=name)
     second = scene.client.get_model_version(name, "2")
     equal((second.run_id, second.status), (second_run, "READY"))
     check_predictions(f"models:/{name}/1")
@@ -79,7 +80,7 @@ def load_by_alias(scene: Scene) -> None:
     """load_model by models:/name@alias."""
     scene.new_experiment("by-alias")
     name = scene.name("aliased linear")
-    log_linear(scene, registered_model_name=name)
+    log_linear(registered_model_name=name)
     scene.client.set_registered_model_alias(name, "champion", "1")
     check_predictions(f"models:/{name}@champion")
 
@@ -89,7 +90,7 @@ def load_copied_version(scene: Scene) -> None:
     """A copy loads, and still loads when the run it came from is deleted."""
     scene.new_experiment("by-copy")
     name, target = scene.name("here"), scene.name("there")
-    run_id, _ = log_linear(scene, registered_model_name=name)
+    run_id, _ = log_linear(registered_model_name=name)
     scene.client.copy_model_version(f"models:/{name}/1", target)
     scene.client.delete_run(run_id)
     check_predictions(f"models:/{target}/1")
@@ -99,7 +100,7 @@ def load_copied_version(scene: Scene) -> None:
 def model_files(scene: Scene) -> None:
     """The run tells of its model: listed files, and before 3.0 the history tag."""
     scene.new_experiment("model-files")
-    run_id, _ = log_linear(scene)
+    run_id, _ = log_linear()
     client = scene.client
     if not scene.at_least("3.0"):
         history = json.loads(client.get_run(run_id).data.tags["mlflow.log-model.history"])
@@ -111,7 +112,7 @@ def model_files(scene: Scene) -> None:
 class Doubler(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # untyped in some generations
     """A model of one's own: doubles every number."""
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
         """Twice the input."""
         return model_input * 2
 
@@ -119,8 +120,6 @@ class Doubler(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # untyped in so
 @step()
 def python_model(scene: Scene) -> None:
     """A model written by hand, with a file of its own, registered and applied."""
-    import pandas as pd
-
     scene.new_experiment("python-model")
     beside = scene.folder / "factors.json"
     beside.write_text("[2]")
@@ -157,18 +156,16 @@ def input_example(scene: Scene) -> None:
 
 def require_autolog(scene: Scene) -> None:
     """Leave the step when this client cannot autolog the scikit-learn that its Python can have."""
-    import sklearn
-
     if not scene.at_least("2.0") and parse_version(sklearn.__version__) >= (1, 3):
-        raise NotHere(f"the client's autologging needs an older scikit-learn than {sklearn.__version__}")
+        raise NotHere(
+            f"the client's autologging needs an older scikit-learn than {sklearn.__version__}"
+        )
 
 
 @step()
 def autolog(scene: Scene) -> None:
     """Fitting under autolog logs params, metrics and the model by itself."""
     require_autolog(scene)
-    from sklearn.linear_model import LogisticRegression
-
     _, table = fit()
     experiment_id = scene.new_experiment("autolog")
     mlflow.sklearn.autolog(log_input_examples=True, silent=True)
@@ -192,9 +189,6 @@ def autolog(scene: Scene) -> None:
 def autolog_search(scene: Scene) -> None:
     """A parameter search under autolog makes a run with children."""
     require_autolog(scene)
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import GridSearchCV
-
     _, table = fit()
     experiment_id = scene.new_experiment("grid")
     mlflow.sklearn.autolog(log_models=False, max_tuning_runs=2, silent=True)

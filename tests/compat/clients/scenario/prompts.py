@@ -54,24 +54,22 @@ def prompts_are_not_models(scene: Scene) -> None:
 @step(since="3.0")
 def search_prompts(scene: Scene) -> None:
     """Prompts are found by name and tag, models are not among them."""
-    import mlflow.genai
-
     stem = scene.name("seek").replace("-", "_")
     for number in range(3):
-        mlflow.genai.register_prompt(f"{stem}_{number}", "t {{x}}", tags={"parity": str(number % 2)})
+        prompt_calls(scene).register_prompt(
+            f"{stem}_{number}", "t {{x}}", tags={"parity": str(number % 2)}
+        )
     scene.client.create_registered_model(f"{stem}_model")
-    found = [each.name for each in mlflow.genai.search_prompts(f"name LIKE '{stem}%'")]
+    found = [each.name for each in prompt_calls(scene).search_prompts(f"name LIKE '{stem}%'")]
     equal(sorted(found), [f"{stem}_{number}" for number in range(3)], "prompts found")
 
 
 @step(since="3.0")
 def prompt_tags(scene: Scene) -> None:
     """Tags of a prompt and of its version, set and removed."""
-    import mlflow.genai
-
     client = scene.client
     name = scene.name("tagged").replace("-", "_")
-    mlflow.genai.register_prompt(name, "Count to {{n}}")
+    prompt_calls(scene).register_prompt(name, "Count to {{n}}")
     client.set_prompt_tag(name, "team", "stores")
     client.set_prompt_version_tag(name, "1", "tried", "yes")
     equal(client.get_prompt(name).tags.get("team"), "stores")
@@ -85,15 +83,13 @@ def prompt_tags(scene: Scene) -> None:
 @step(since="3.0")
 def chat_prompt(scene: Scene) -> None:
     """A prompt of several messages comes back as messages."""
-    import mlflow.genai
-
     name = scene.name("chat").replace("-", "_")
     messages = [
         {"role": "system", "content": "You are {{style}}."},
         {"role": "user", "content": "{{question}}"},
     ]
-    mlflow.genai.register_prompt(name, messages)
-    loaded = mlflow.genai.load_prompt(f"prompts:/{name}/1")
+    prompt_calls(scene).register_prompt(name, messages)
+    loaded = prompt_calls(scene).load_prompt(f"prompts:/{name}/1")
     equal(loaded.template, messages)
     filled = loaded.format(style="brief", question="Why?")
     equal([each["content"] for each in filled], ["You are brief.", "Why?"])
@@ -102,11 +98,9 @@ def chat_prompt(scene: Scene) -> None:
 @step(since="3.0")
 def delete_prompt(scene: Scene) -> None:
     """A prompt whose versions are gone can be deleted."""
-    import mlflow.genai
-
     client = scene.client
     name = scene.name("leaving").replace("-", "_")
-    mlflow.genai.register_prompt(name, "bye {{who}}")
+    prompt_calls(scene).register_prompt(name, "bye {{who}}")
     client.delete_prompt_version(name, "1")
     client.delete_prompt(name)
-    equal([each.name for each in mlflow.genai.search_prompts(f"name = '{name}'")], [])
+    equal([each.name for each in prompt_calls(scene).search_prompts(f"name = '{name}'")], [])

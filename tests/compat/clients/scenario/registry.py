@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -89,7 +90,9 @@ def stages(scene: Scene) -> None:
     for _ in range(4):
         make_version(scene, name, run)
     equal(client.transition_model_version_stage(name, "1", "Staging").current_stage, "Staging")
-    equal(client.transition_model_version_stage(name, "2", "production").current_stage, "Production")
+    equal(
+        client.transition_model_version_stage(name, "2", "production").current_stage, "Production"
+    )
     client.transition_model_version_stage(name, "3", "Production", archive_existing_versions=True)
 
     def latest(*wanted: str) -> dict[str, str]:
@@ -184,7 +187,10 @@ def search_versions(scene: Scene) -> None:
         return
     equal(found(f"name = '{name}'", order_by=["version_number ASC"]), ["1", "3", "4"], "ascending")
     equal(found(f"name = '{name}' AND tags.n = '2'"), ["3"], "by tag")
-    equal(found(f"name = '{name}' AND version_number > 1", order_by=["version_number DESC"]), ["4", "3"])
+    equal(
+        found(f"name = '{name}' AND version_number > 1", order_by=["version_number DESC"]),
+        ["4", "3"],
+    )
     page = client.search_model_versions(
         f"name = '{name}'", max_results=2, order_by=["version_number ASC"]
     )
@@ -203,13 +209,15 @@ def copy_version(scene: Scene) -> None:
     made = make_version(scene, name, run, tags={"a": "1"}, description="the origin")
     copied = client.copy_model_version(f"models:/{name}/{made.version}", target)
     equal((copied.name, str(copied.version)), (target, "1"))
-    equal((copied.description, copied.tags, copied.run_id), ("the origin", {"a": "1"}, run.info.run_id))
+    equal(
+        (copied.description, copied.tags, copied.run_id),
+        ("the origin", {"a": "1"}, run.info.run_id),
+    )
     again = client.copy_model_version(f"models:/{target}/1", target)
     equal(str(again.version), "2", "a copy of the copy")
     for version in ("1", "2"):
         folder = mlflow.artifacts.download_artifacts(f"models:/{target}/{version}")
-        with open(f"{folder}/MLmodel") as file:
-            equal(file.read(), "flavors: {}\n", f"the file of version {version}")
+        equal(Path(folder, "MLmodel").read_text(), "flavors: {}\n", f"file of version {version}")
 
 
 @step()
@@ -221,5 +229,4 @@ def version_outlives_its_run(scene: Scene) -> None:
     make_version(scene, name, run)
     client.delete_run(run.info.run_id)
     folder = mlflow.artifacts.download_artifacts(f"models:/{name}/1")
-    with open(f"{folder}/MLmodel") as file:
-        equal(file.read(), "flavors: {}\n")
+    equal(Path(folder, "MLmodel").read_text(), "flavors: {}\n")

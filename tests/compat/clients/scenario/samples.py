@@ -13,10 +13,11 @@ from typing import Any
 import mlflow
 from mlflow.exceptions import MlflowException
 
+import heddle
 from scenario.models import fit
 from scenario.steps import Scene, equal, step, truth
 
-FIRST = '''
+FIRST = """
 import mlflow
 
 model_uri = "runs:/{}/model-uri-name".format(run.info.run_id)
@@ -24,9 +25,9 @@ mv = mlflow.register_model(model_uri, "model-name")
 
 print("Name: {}".format(mv.name))
 print("Version: {}".format(mv.version))
-'''
+"""
 
-SECOND = '''
+SECOND = """
 import mlflow.sklearn
 from mlflow.models import infer_signature
 from sklearn.datasets import make_regression
@@ -50,10 +51,10 @@ model_tags = {
 with mlflow.start_run() as run:
     # Train the model
     model = RandomForestRegressor(**params).fit(X, y)
-    
+
     # Infer the model signature
     signature = infer_signature(X, model.predict(X))
-    
+
     # Log parameters and the model
     mlflow.log_params(params)
     mlflow.sklearn.log_model(model, artifact_path="sklearn-model", signature=signature)
@@ -65,15 +66,15 @@ model_version = mlflow.register_model(model_uri, "RandomForestRegressionModel", 
 # Output model registration details
 print(f"Model Name: {model_version.name}")
 print(f"Model Version: {model_version.version}")
-'''
+"""
 
-THIRD = '''
+THIRD = """
 from pprint import pprint
 
 client = MlflowClient()
 for rm in client.list_registered_models():
     pprint(dict(rm), indent=4)
-'''
+"""
 
 TRUSTED = '["numpy.dtype", "sklearn.tree._tree.Tree"]'
 
@@ -83,7 +84,7 @@ def execute(text: str, **given: Any) -> tuple[dict[str, Any], str]:
     variables: dict[str, Any] = {"__name__": "__main__", **given}
     printed = io.StringIO()
     with redirect_stdout(printed):
-        exec(compile(text, "<sample>", "exec"), variables)  # noqa: S102
+        exec(compile(text, "<sample>", "exec"), variables)
     return variables, printed.getvalue()
 
 
@@ -131,8 +132,6 @@ def second_sample(scene: Scene) -> None:
 @step()
 def third_sample(scene: Scene) -> None:
     """All models listed, after `from heddle import MlflowClient`."""
-    import heddle
-
     name = scene.name("AA listed")
     scene.client.create_registered_model(name, tags={"team": "stores"}, description="shown")
     _, printed = execute("from heddle import MlflowClient\n" + THIRD)

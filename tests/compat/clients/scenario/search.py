@@ -22,7 +22,9 @@ def make_runs(scene: Scene) -> tuple[str, list[str]]:
             [Param("depth", str(n)), Param("kind", "Forest" if n < 3 else "tree")],
             [RunTag("owner", "anna" if n % 2 else "Bertil")],
         )
-        client.set_terminated(run.info.run_id, "FINISHED" if n else "FAILED", end_time=2_000_000 + n)
+        client.set_terminated(
+            run.info.run_id, "FINISHED" if n else "FAILED", end_time=2_000_000 + n
+        )
     return experiment_id, run_ids
 
 
@@ -48,7 +50,9 @@ def runs_by_condition(scene: Scene) -> None:
         "params.missing != 'x'": [],
     }
     for condition, expected in cases.items():
-        found = scene.client.search_runs([experiment_id], condition, order_by=["attributes.start_time ASC"])
+        found = scene.client.search_runs(
+            [experiment_id], condition, order_by=["attributes.start_time ASC"]
+        )
         equal([run_ids.index(run.info.run_id) for run in found], expected, condition)
 
 
@@ -152,5 +156,7 @@ def experiments_by_condition(scene: Scene) -> None:
     rest = client.search_experiments(
         filter_string=mine, max_results=3, order_by=["name ASC"], page_token=first.token
     )
-    equal(([each.experiment_id for each in rest], rest.token or None), ([ids[3]], None), "last page")
+    equal(
+        ([each.experiment_id for each in rest], rest.token or None), ([ids[3]], None), "last page"
+    )
     equal(len(mlflow.search_experiments(filter_string=mine)), 4, "fluent search")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import time
 import traceback
 import urllib.error
@@ -20,6 +21,10 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -43,8 +48,6 @@ class Scene:
     @property
     def client(self) -> Any:
         """A fresh client of the server."""
-        from mlflow.tracking import MlflowClient
-
         return MlflowClient()
 
     def at_least(self, version: str) -> bool:
@@ -61,8 +64,6 @@ class Scene:
 
     def new_experiment(self, stem: str) -> str:
         """Make an experiment, make it the current one, and return its id."""
-        import mlflow
-
         name = self.name(stem)
         experiment_id = self.client.create_experiment(name)
         mlflow.set_experiment(name)
@@ -75,7 +76,6 @@ class Scene:
                 return int(answer.status), answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
-
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """POST JSON without a client, for what a client would not send: status and answer."""
@@ -181,13 +181,11 @@ def run_step(step: Step, scene: Scene) -> Outcome:
 
 def leave_runs() -> None:
     """End whatever a failed step left open, lest the next one writes into it."""
-    import mlflow
-
     while mlflow.active_run() is not None:
         try:
             mlflow.end_run()
-        except Exception as error:
-            print(f"     could not end a run: {error}")
+        except MlflowException as error:
+            say(f"        could not end a run: {error}")
             break
 
 
@@ -198,15 +196,21 @@ def run_steps(scene: Scene, chosen: Callable[[str], bool]) -> list[Outcome]:
         if not chosen(each.name):
             continue
         outcome = run_step(each, scene)
-        print(f"{outcome.result:<8}{outcome.step:<52}{outcome.seconds:7.2f} s", flush=True)
+        say(f"{outcome.result:<8}{outcome.step:<52}{outcome.seconds:7.2f} s")
         for note in outcome.notes:
-            print(f"        note: {note}")
+            say(f"        note: {note}")
         if outcome.result == "skipped":
-            print(f"        {outcome.detail}")
+            say(f"        {outcome.detail}")
         elif outcome.detail:
-            print("        " + outcome.detail.rstrip().replace("\n", "\n        "), flush=True)
+            say("        " + outcome.detail.rstrip().replace("\n", "\n        "))
         outcomes.append(outcome)
     return outcomes
+
+
+def say(line: str) -> None:
+    """Print a line at once, for somebody may be watching."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def summarise(scene: Scene, outcomes: list[Outcome]) -> str:
@@ -231,8 +235,6 @@ def truth(condition: object, what: str) -> None:
 @contextmanager
 def refused(*codes: str) -> Iterator[None]:
     """Expect the block to be refused with one of these MLflow error codes."""
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
     except MlflowException as error:
