@@ -52,7 +52,7 @@ check: dev ## formatting, lint, types, who imports whom
 	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted: run make fix' >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --cache-dir .cache/imports --no-show-timings
+	@said=$$($(BIN)/lint-imports --no-logo --cache-dir .cache/imports) || { echo "$$said"; exit 1; }
 
 .PHONY: fix
 fix: dev ## format, and mend what lint can mend by itself
@@ -68,8 +68,8 @@ lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of ever
 	@$(COMPILE) requirements/demo.in -o requirements/demo.txt
 
 .PHONY: bench
-bench: dev ## measure; ARGS as the program in bench/ takes them
-	@$(BIN)/python bench/run.py $(ARGS)
+bench: dev ## measure; ARGS="--help" says what can be asked
+	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: clean
 clean: ## remove environments, caches and built things; data folders stay

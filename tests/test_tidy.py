@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "heddle"
+MIGRATIONS = PACKAGE / "db" / "migrations" / "versions"
 MODULE_LINES = 1000
 FUNCTION_LINES = 70
 WIDTH = 100
@@ -42,12 +43,13 @@ FORBIDDEN = {
     "a download address": re.compile(r"https?://\S+\.(?:whl|tgz|tar\.gz|tar\.xz|zip|deb|jar)\b"),
     "a path of one machine": re.compile(r"(?<![\w.$}/-])/(?:home|Users|root|opt|work)/[\w.-]+"),
 }
-LOCK = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z,]+\])?==\S+(?: ; [^;\\]+)?(?: \\)?|    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+PIN = r"[a-z0-9][a-z0-9.-]*==\S+(?: ; [^;\\]+)? \\"
+LOCK = re.compile(rf"{PIN}|    --hash=sha256:[0-9a-f]{{64}}(?: \\)?|#.*|")
 
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """Every file that git keeps, or, outside a checkout, every file there is."""
+    """Every file that git keeps."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
@@ -113,7 +115,8 @@ def runtime_dependencies() -> list[str]:
 
 
 def test_modules_are_not_too_long():
-    long = {shown(path): n for path in modules() if (n := len(path.read_text().splitlines())) > MODULE_LINES}
+    lines = {shown(path): len(path.read_text().splitlines()) for path in modules()}
+    long = {name: count for name, count in lines.items() if count > MODULE_LINES}
     assert not long
 
 
@@ -121,6 +124,7 @@ def test_functions_are_not_too_long():
     long = {
         f"{shown(path)}:{node.lineno} {node.name}": lines
         for path, tree in modules().items()
+        if path.parent != MIGRATIONS  # a step is a list of statements, written once
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES
@@ -142,7 +146,7 @@ def test_names_say_what_a_module_owns():
     vague = [
         shown(path)
         for path in modules()
-        if path.stem in BANNED_NAMES or path.parent.name in BANNED_NAMES or path.stem.endswith("utils")
+        if {path.stem, path.parent.name} & BANNED_NAMES or path.stem.endswith("utils")
     ]
     assert not vague
 
@@ -195,14 +199,20 @@ def test_every_dependency_is_explained():
     assert explained == set(dependencies())
 
 
-@pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)
-def test_lock_holds_pins_and_hashes_only(lock: Path):
-    odd = [line for line in lock.read_text().splitlines() if not LOCK.fullmatch(line)]
+def test_lock_files_hold_pins_and_hashes_only():
+    locks = [path for path in tracked() if path.suffix == ".txt" and "requirements" in shown(path)]
+    odd = [
+        f"{shown(lock)}:{number} {line}"
+        for lock in locks
+        for number, line in enumerate(lock.read_text().splitlines(), 1)
+        if not LOCK.fullmatch(line)
+    ]
+    assert locks
     assert not odd
 
 
-def test_lock_pins_every_dependency_by_hash():
-    """A pin without a hash would let a registry decide what is installed."""
+def test_every_pin_has_a_hash():
+    """A pin without one would let a registry decide what is installed."""
     for lock in (ROOT / "requirements").glob("*.txt"):
-        entries = re.split(r"\n(?=\S)", lock.read_text().strip())
+        entries = re.split(r"\n(?=[^\s#])", lock.read_text().strip())
         assert all("--hash=sha256:" in entry for entry in entries), lock.name

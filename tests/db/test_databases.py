@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from heddle.db.engine import normalise
 from heddle.database import metadata, open_database
+from heddle.db.engine import normalise
 
 
 def _tables(url: str) -> set[str]:
