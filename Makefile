@@ -48,11 +48,15 @@ test: dev ## run the tests; ARGS="tests/search -k page" for some of them
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: dev ## formatting, lint, types, who imports whom
-	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted: run make fix' >&2; exit 1; }
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
-	@said=$$($(BIN)/lint-imports --no-logo --cache-dir .cache/imports) || { echo "$$said"; exit 1; }
+check: dev ## formatting, lint, types, who imports whom; says all that is wrong at once
+	@failed=; \
+	$(BIN)/ruff format --check --quiet --output-format concise . || \
+		{ failed=yes; echo 'make fix formats these files' >&2; }; \
+	$(BIN)/ruff check --quiet --output-format concise . || failed=yes; \
+	$(BIN)/mypy --no-error-summary || failed=yes; \
+	said=$$($(BIN)/lint-imports --no-logo --cache-dir .cache/imports) || \
+		{ failed=yes; echo "$$said"; }; \
+	test -z "$$failed"
 
 .PHONY: fix
 fix: dev ## format, and mend what lint can mend by itself
