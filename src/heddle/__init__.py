@@ -16,7 +16,7 @@ __all__ = ["MlflowClient"]
 def __getattr__(name: str) -> object:
     """Bring in `MlflowClient` on first use."""
     if name == "MlflowClient":
-        from heddle.client import MlflowClient
+        from heddle.client import MlflowClient  # noqa: PLC0415  (that it is late is the point)
 
         return MlflowClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
