@@ -116,7 +116,7 @@ _restore_all = Statement(
     .where(
         _here, runs.c.experiment_id == sa.bindparam("experiment_id"), runs.c.deleted_ms.is_not(None)
     )
-    .values(deleted_ms=None, revision=runs.c.revision + 1)
+    .values(deleted_ms=sa.null(), revision=runs.c.revision + 1)
 )
 
 
