@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
+from heddle.api.mlflow.logged_models import logged_model_rows
+from heddle.api.mlflow.server import server_rows
 from heddle.api.mlflow.tracking import experiment_rows, run_rows
 from heddle.api.mlflow.wire import error_body
 from heddle.api.guard import Guard
@@ -24,7 +26,7 @@ log = logging.getLogger("heddle")
 
 def all_rows() -> list[Row]:
     """Every call that this server answers."""
-    return [*experiment_rows(), *run_rows()]
+    return [*experiment_rows(), *run_rows(), *logged_model_rows(), *server_rows()]
 
 
 class App:

@@ -1,7 +1,7 @@
 """Workspaces: the places that items belong to.
 
 ``default`` always exists, cannot be renamed or deleted, and is used whenever a caller names none.
-A workspace is deleted only when nothing living is in it. Names are what MLflow's header carries:
+A workspace is deleted only when nothing living is in it; its name is free again then. Names are what MLflow's header carries:
 2 to 63 of ``a-z 0-9 -``, starting and ending with a letter or digit.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 
 from heddle.db.schema import id_column, metadata, ms_column, text_column
 from heddle.db.statement import Statement, upsert
 from heddle.db.tx import DEFAULT_WORKSPACE, Tx
-from heddle.errors import AlreadyExists, Invalid, NotFound
+from heddle.errors import AlreadyExists, Invalid, NotFound, WrongState
 from heddle.keys import check_text
 
 DESCRIPTION_MAX = 20_000
@@ -26,11 +27,21 @@ workspaces = sa.Table(
     "workspaces",
     metadata,
     id_column(),
-    text_column("name", unique=True),
+    text_column("name"),
     text_column("description", server_default=""),
     ms_column("created_ms"),
     ms_column("updated_ms"),
+    ms_column("deleted_ms", nullable=True),
     sqlite_autoincrement=True,
+)
+
+
+sa.Index(
+    "uq_workspaces_living_name",
+    workspaces.c.name,
+    unique=True,
+    sqlite_where=workspaces.c.deleted_ms.is_(None),
+    postgresql_where=workspaces.c.deleted_ms.is_(None),
 )
 
 
@@ -50,8 +61,9 @@ _columns = (
     workspaces.c.created_ms,
     workspaces.c.updated_ms,
 )
-_list = Statement(sa.select(*_columns).order_by(workspaces.c.name))
-_get = Statement(sa.select(*_columns).where(workspaces.c.name == sa.bindparam("name")))
+_living = workspaces.c.deleted_ms.is_(None)
+_list = Statement(sa.select(*_columns).where(_living).order_by(workspaces.c.name))
+_get = Statement(sa.select(*_columns).where(_living, workspaces.c.name == sa.bindparam("name")))
 _insert = Statement(
     upsert(workspaces)
     .values({c: sa.bindparam(c) for c in ("name", "description", "created_ms", "updated_ms")})
@@ -59,10 +71,14 @@ _insert = Statement(
 )
 _update = Statement(
     sa.update(workspaces)
-    .where(workspaces.c.name == sa.bindparam("old_name"))
+    .where(_living, workspaces.c.name == sa.bindparam("old_name"))
     .values({c: sa.bindparam(c) for c in ("name", "description", "updated_ms")})
 )
-_delete = Statement(sa.delete(workspaces).where(workspaces.c.name == sa.bindparam("name")))
+_delete = Statement(
+    sa.update(workspaces)
+    .where(_living, workspaces.c.name == sa.bindparam("name"))
+    .values(deleted_ms=sa.bindparam("deleted_ms"))
+)
 
 
 def check_name(name: str) -> None:
@@ -128,12 +144,33 @@ def update_workspace(
     return get_workspace(tx, new_name or name)
 
 
-def delete_workspace_row(tx: Tx, name: str) -> None:
-    """Remove the row of a workspace that the caller has found empty; raises ``Invalid``, ``NotFound``."""
+def delete_workspace(tx: Tx, name: str) -> None:
+    """Delete an empty workspace; raises ``Invalid`` for ``default``, ``NotFound``, ``WrongState``."""
     if name == DEFAULT_WORKSPACE:
         raise Invalid(
             "The workspace 'default' cannot be deleted: clients that name none rely on it."
         )
-    if not tx.run(_delete, name=name):
-        raise NotFound(f"Workspace '{name}' does not exist.")
+    get_workspace(tx, name)
+    for table in metadata.sorted_tables:
+        if "workspace_id" in table.c and "deleted_ms" in table.c:
+            kind = table.name.replace("_", " ")
+            if tx.one(_first_living(table.name), name=name) is not None:
+                raise WrongState(
+                    f"Workspace '{name}' is not empty: it has {kind}. Delete or move them first."
+                )
+    tx.run(_delete, name=name, deleted_ms=tx.now_ms)
     tx.changed("workspace", name, "deleted")
+
+
+@cache
+def _first_living(table_name: str) -> Statement:
+    """One living row of a table in a named workspace, which need not be the caller's own."""
+    table = metadata.tables[table_name]
+    join = table.join(workspaces, workspaces.c.id == table.c.workspace_id)
+    return Statement(
+        sa.select(table.c.id)
+        .select_from(join)
+        .where(_living, workspaces.c.name == sa.bindparam("name"), table.c.deleted_ms.is_(None))
+        .limit(1),
+        anywhere=True,
+    )

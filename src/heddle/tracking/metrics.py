@@ -147,6 +147,33 @@ _history = Statement(
 )
 
 
+_numbered = sa.select(
+    points.c.value, points.c.is_nan, points.c.timestamp_ms, points.c.step,
+    (
+        sa.func.row_number().over(
+            order_by=(points.c.step, points.c.timestamp_ms, points.c.value, points.c.is_nan)
+        )
+        - 1
+    ).label("place"),
+).where(
+    points.c.metric_id == sa.bindparam("metric_id"),
+    points.c.step.between(sa.bindparam("start", type_=sa.BigInteger), sa.bindparam("end", type_=sa.BigInteger)),
+).subquery()  # fmt: skip
+_at_places = Statement(
+    sa.select(_numbered.c.value, _numbered.c.is_nan, _numbered.c.timestamp_ms, _numbered.c.step)
+    .where(among(_numbered.c.place, "places"))
+    .order_by(_numbered.c.place)
+)
+_count = Statement(
+    sa.select(sa.func.count()).where(
+        points.c.metric_id == sa.bindparam("metric_id"),
+        points.c.step.between(
+            sa.bindparam("start", type_=sa.BigInteger), sa.bindparam("end", type_=sa.BigInteger)
+        ),
+    )
+)
+
+
 def check_point(value: float, timestamp_ms: int, step: int) -> None:
     """Raise ``Invalid`` unless time and step can be kept."""
     if timestamp_ms < 0 or timestamp_ms > STEP_MAX:
@@ -254,5 +281,28 @@ def history(
         return []
     found: list[tuple[float, int, int, int]] = tx.all(
         _history, metric_id=row[0], limit=limit, offset=offset
+    )
+    return found
+
+
+def sampled(
+    tx: Tx, run_id: int, key: str, *, count: int, start: int = -STEP_MAX, end: int = STEP_MAX
+) -> list[tuple[float, int, int, int]]:
+    """At most ``count`` points of a range of steps, in the order of steps.
+
+    Evenly spread by place in that order, the first and the last among them.
+    """
+    row = tx.one(_find, run_id=run_id, key=key)
+    if row is None:
+        return []
+    there: int = tx.one(_count, metric_id=row[0], start=start, end=end)[0]
+    if there <= count:
+        places = list(range(there))
+    elif count == 1:
+        places = [there - 1]
+    else:
+        places = [round(i * (there - 1) / (count - 1)) for i in range(count)]
+    found: list[tuple[float, int, int, int]] = tx.all(
+        _at_places, metric_id=row[0], start=start, end=end, places=places
     )
     return found

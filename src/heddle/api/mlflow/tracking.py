@@ -691,6 +691,59 @@ def get_history(tx: Tx, ask: GetHistory) -> dict[str, Any]:
     return answer
 
 
+def _known_runs(tx: Tx, uids: Sequence[str]) -> list[tuple[str, int]]:
+    if len(uids) > BULK_RUNS:
+        raise Invalid(
+            f"Provided number of run ids ({len(uids)}) is over the limit of {BULK_RUNS}; ask in several requests."
+        )
+    return sorted(runs.find_ids(tx, uids).items())
+
+
+def _points_out(
+    uid: str, key: str, rows: Sequence[tuple[float, int, int, int]], nan: float | str
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": key,
+            "value": nan if is_nan else value,
+            "timestamp": timestamp_ms,
+            "step": step,
+            "run_id": uid,
+        }
+        for value, is_nan, timestamp_ms, step in rows
+    ]
+
+
+def get_history_bulk(tx: Tx, ask: BulkHistory) -> dict[str, Any]:
+    key = ask.metric_key or ""
+    room = min(limit_of(ask.max_results, 2**31), BULK_POINTS)
+    found: list[dict[str, Any]] = []
+    for uid, run_id in _known_runs(tx, ask.run_id):
+        if room <= len(found):
+            break
+        rows = metrics.history(tx, run_id, key, limit=room - len(found))
+        found += _points_out(uid, key, rows, "NaN")
+    return {"metrics": found}
+
+
+def get_history_bulk_interval(tx: Tx, ask: BulkInterval) -> dict[str, Any]:
+    key = ask.metric_key or ""
+    count = limit_of(ask.max_results, INTERVAL_POINTS)
+    if (ask.start_step is None) != (ask.end_step is None):
+        raise Invalid("If either start step or end step are specified, both must be specified.")
+    start = -metrics.STEP_MAX if ask.start_step is None else ask.start_step
+    end = metrics.STEP_MAX if ask.end_step is None else ask.end_step
+    if start > end:
+        raise Invalid(
+            f"end_step must be greater than start_step. Found start_step={start} and end_step={end}."
+        )
+    found: list[dict[str, Any]] = []
+    for uid, run_id in _known_runs(tx, ask.run_ids):
+        rows = metrics.sampled(tx, run_id, key, count=count, start=start, end=end)
+        found += _points_out(uid, key, rows, "NaN")
+    return {"metrics": found} if found else {}
+
+
 def experiment_rows() -> list[Row]:
     """The experiment calls."""
     point, read, write = Effect.POINT, Effect.READ, Effect.WRITE
@@ -728,6 +781,23 @@ def run_rows() -> list[Row]:
         ("GET", "metrics/get-history", "run.read", read, GetHistory, get_history),
     ]  # fmt: skip
     made = [row for call in calls for row in rows_for(*call)]
+    made += rows_for(
+        "GET",
+        "metrics/get-history-bulk",
+        "run.read",
+        read,
+        BulkHistory,
+        get_history_bulk,
+        only_ajax=True,
+    )
+    made += rows_for(
+        "GET",
+        "metrics/get-history-bulk-interval",
+        "run.read",
+        read,
+        BulkInterval,
+        get_history_bulk_interval,
+    )
     made += rows_for("GET", "runs/get", "run.read", point, RunId, get_run, encode=bytes)
     made += rows_for("POST", "runs/search", "run.read", read, SearchRuns, search_runs, encode=bytes)
     return made

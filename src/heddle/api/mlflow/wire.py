@@ -52,6 +52,8 @@ def reader(kind: type[M]) -> Callable[[Request], M]:
     enums = kind.enums
 
     def read(request: Request) -> M:
+        if request.params:
+            return _from_path(request, kind)
         method = request.method
         body = request.body
         if method == "GET" and (request.query_string or not body):
@@ -239,7 +241,25 @@ def _number(item: float | str, name: str) -> float:
         raise wrong(name, item, "a number is expected") from None
 
 
+def _from_path(request: Request, kind: type[M]) -> M:
+    """A message of a call whose path holds some of its fields; the path's values count."""
+    if request.method == "GET":
+        given: dict[str, Any] = dict(_plain_query(request.query(), kind))
+    elif request.body:
+        value = parse_json(request.body)
+        if not isinstance(value, dict):
+            raise Invalid("The request body must be a JSON object.")
+        given = value
+    else:
+        given = {}
+    return _complete(_build({**given, **request.params}, kind, ""), kind)
+
+
 def _from_query(query: Mapping[str, list[str]], kind: type[M]) -> M:
+    return _build(_plain_query(query, kind), kind, "")
+
+
+def _plain_query(query: Mapping[str, list[str]], kind: type[Message]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     spelled = _fields(kind)
     for spelling, items in query.items():
@@ -257,7 +277,7 @@ def _from_query(query: Mapping[str, list[str]], kind: type[M]) -> M:
                 raise wrong(found[0], item, "true or false is expected")
             item = item.lower() == "true"
         value[spelling] = item
-    return _build(value, kind, "")
+    return value
 
 
 def number_out(value: float) -> float | str:

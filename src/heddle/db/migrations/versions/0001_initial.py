@@ -43,9 +43,17 @@ def upgrade() -> None:
         ),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
-        sa.UniqueConstraint("name", name=op.f("uq_workspaces_name")),
         sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "uq_workspaces_living_name",
+        "workspaces",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("deleted_ms IS NULL"),
+        postgresql_where=sa.text("deleted_ms IS NULL"),
     )
     op.create_table(
         "experiments",
