@@ -34,6 +34,8 @@ BODY_MAX = 32 * 1024 * 1024
 COMPRESS_FROM = 64 * 1024
 JSON = (b"content-type", b"application/json")
 GUARD = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN"))
+PLAIN_JSON = (JSON,)
+SMALL_JSON = (JSON, *GUARD)
 WORKSPACE_HEADER = b"x-mlflow-workspace"
 
 
@@ -276,8 +278,8 @@ class Dispatcher:
                 self.observe(row, time.perf_counter() - started, status)
 
     async def _run(self, row: Row, request: Request) -> bytes:
-        if request.method != "GET" or request.header(b"content-length") is not None:
-            length = request.header(b"content-length")
+        length = request.header(b"content-length")
+        if length is not None or request.method != "GET":
             if length is not None and length.isdigit() and int(length) > BODY_MAX:
                 raise TooLarge(
                     f"The request body is larger than {BODY_MAX} bytes; send it in smaller parts."
@@ -333,9 +335,16 @@ def _unobserved(_row: Row, _seconds: float, _status: int) -> None:
 
 
 async def respond(
-    request: Request, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (JSON,)
+    request: Request, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = PLAIN_JSON
 ) -> None:
     """Send a whole answer, compressed when it is large and the client takes it."""
+    if headers is PLAIN_JSON and len(body) < COMPRESS_FROM and request.method != "HEAD":
+        length = (b"content-length", str(len(body)).encode())
+        await request.send(
+            {"type": "http.response.start", "status": status, "headers": (*SMALL_JSON, length)}
+        )
+        await request.send({"type": "http.response.body", "body": body})
+        return
     fields = [*headers, *GUARD]
     if len(body) >= COMPRESS_FROM and b"gzip" in (request.header(b"accept-encoding") or b""):
         body = gzip.compress(body, compresslevel=1, mtime=0)
