@@ -6,12 +6,15 @@ raises; tracking calls speak MLflow's public REST protocol.
 
 import http.client
 import json
+import time
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 API = "/api/2.0/mlflow/"
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 TIMEOUT_S = 120.0
+# Servers close connections that idle for some seconds; ours is opened anew before that.
+IDLE_S = 2.0
 
 Json = dict[str, Any]
 
@@ -26,6 +29,7 @@ class Client:
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         parts = urlsplit(url)
         self.url = url
+        self._used = time.monotonic()
         self._connection = http.client.HTTPConnection(
             parts.hostname or "127.0.0.1", parts.port, timeout=timeout_s
         )
@@ -39,10 +43,13 @@ class Client:
     ) -> bytes:
         """Send one request and return the body of its answer; raise WrongAnswer unless 2xx."""
         headers = {"Content-Type": kind} if body is not None else {}
+        if time.monotonic() - self._used > IDLE_S:
+            self._connection.close()
         try:
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
             content = answer.read()
+            self._used = time.monotonic()
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise

@@ -18,7 +18,7 @@ from bench.client import Client
 from bench.forms import Form
 from bench.places import RUNS, SEEDS
 from bench.seed import Seed, Size, fill
-from bench.servers import DidNotStart, Flavour, Programs, Server
+from bench.servers import FLAVOURS, DidNotStart, Flavour, Programs, Server
 from bench.work import Target
 
 # Heddle is what is being worked on, so its seed is made anew with every run.
@@ -50,15 +50,15 @@ def fleet(
         port = 0
         if any(flavour.postgres for flavour in flavours):
             _, port = stack.enter_context(postgres.postgres())
-        seeded = _Seeded(programs, size, port)
-        yield [_join(stack, flavour, seeded, form) for flavour in flavours]
+        seeder = Seeder(programs, size, port)
+        yield [_join(stack, flavour, seeder, form) for flavour in flavours]
 
 
-def _join(stack: ExitStack, flavour: Flavour, seeded: "_Seeded", form: Form) -> Member:
-    server = seeded.server(flavour, RUNS / flavour.name)
+def _join(stack: ExitStack, flavour: Flavour, seeder: "Seeder", form: Form) -> Member:
+    server = seeder.server(flavour, RUNS / flavour.name)
     stack.callback(server.stop)
     try:
-        seed = seeded.lay(flavour, server)
+        seed = seeder.lay(flavour, server)
         server.start()
     except Exception as failure:  # noqa: BLE001 - one server's failure is a finding, not the end
         server.stop()
@@ -68,10 +68,10 @@ def _join(stack: ExitStack, flavour: Flavour, seeded: "_Seeded", form: Form) -> 
     return Member(flavour, server, Target(flavour, server.url, seed, client, form))
 
 
-class _Seeded:
+class Seeder:
     """Lays seeded data for servers; a family is seeded once and then copied."""
 
-    def __init__(self, programs: Programs, size: Size, port: int) -> None:
+    def __init__(self, programs: Programs, size: Size, port: int = 0) -> None:
         self._programs = programs
         self._size = size
         self._port = port
@@ -95,15 +95,27 @@ class _Seeded:
 
     def lay(self, flavour: Flavour, server: Server) -> Seed:
         """Put the family's seeded data where `server` keeps its own."""
-        kept = self._seed_directory(flavour)
-        described = kept / "seed.json"
-        if not described.exists() or not self._reusable(flavour, kept):
-            self._make(flavour, kept)
-            self._fresh.add(kept.name)
+        kept = self._made(flavour)
         shutil.copytree(kept / "data", server.data)
         if flavour.postgres:
             postgres.create_database(self._port, _plain(flavour.name), copied=_plain(kept.name))
-        return Seed.from_json(json.loads(described.read_text()))
+        return Seed.from_json(json.loads((kept / "seed.json").read_text()))
+
+    def prepare(self, flavour: Flavour) -> None:
+        """Install the flavour, and make its seed where that is kept from run to run."""
+        if flavour.postgres:
+            postgres.server_version()
+        self._programs.version(flavour.family)
+        if flavour.family in KEPT_FAMILIES and not flavour.postgres:
+            self._made(flavour)
+
+    def _made(self, flavour: Flavour) -> Path:
+        """Return the directory of the family's seed, made first where it has to be."""
+        kept = self._seed_directory(flavour)
+        if not (kept / "seed.json").exists() or not self._reusable(flavour, kept):
+            self._make(flavour, kept)
+            self._fresh.add(kept.name)
+        return kept
 
     def _reusable(self, flavour: Flavour, kept: Path) -> bool:
         if kept.name in self._fresh:
@@ -118,6 +130,8 @@ class _Seeded:
         return SEEDS / f"{flavour.family}-{digest}"
 
     def _make(self, flavour: Flavour, kept: Path) -> None:
+        # MLflow takes writes several times faster in its default configuration.
+        flavour = FLAVOURS[f"{flavour.family}-pg" if flavour.postgres else flavour.family]
         print(f"seeding {flavour.title}: {self._size}", flush=True)
         shutil.rmtree(kept, ignore_errors=True)
         server = Server(flavour, kept / "data", self._command(flavour, kept / "data", kept.name))

@@ -39,7 +39,7 @@ QUICK = Form(
     large_bytes=64 * MIB,
     size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
-    starts=1,
+    starts=0,
     # Leaves time to end the servers and to write the report within three minutes.
     budget_s=160.0,
 )

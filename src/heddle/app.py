@@ -11,12 +11,18 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from heddle.api.guard import Guard
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
+from heddle.api.mlflow.artifacts import artifact_rows
 from heddle.api.mlflow.logged_models import logged_model_rows
+from heddle.api.mlflow.older import older_rows
+from heddle.api.mlflow.registry import registry_rows
+from heddle.api.mlflow.older import older_rows
+from heddle.api.mlflow.registry import registry_rows
 from heddle.api.mlflow.server import server_rows
 from heddle.api.mlflow.tracking import experiment_rows, run_rows
 from heddle.api.mlflow.wire import error_body
-from heddle.api.guard import Guard
+from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
 from heddle.db.tx import Caller
 from heddle.settings import Settings
@@ -26,7 +32,7 @@ log = logging.getLogger("heddle")
 
 def all_rows() -> list[Row]:
     """Every call that this server answers."""
-    return [*experiment_rows(), *run_rows(), *logged_model_rows(), *server_rows()]
+    return [*experiment_rows(), *run_rows(), *registry_rows(), *older_rows(), *logged_model_rows(), *server_rows()]
 
 
 class App:
@@ -41,12 +47,14 @@ class App:
 
     def open(self) -> None:
         """Open the database, bringing its schema up to date first."""
-        self.services = Services(open_database(self.settings.database_url))
+        blobs = open_blobs(self.settings.artifacts_url)
+        self.services = Services(open_database(self.settings.database_url), {"blobs": blobs})
         self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
 
     def close(self) -> None:
         """Finish waiting writes and close."""
         if self.services is not None:
+            self.services.extra["blobs"].close()
             self.services.database.close()
 
     def admit(self, request: Request, row: Row) -> Caller:

@@ -6,6 +6,10 @@ This is the one place that knows all nouns' tables; opening a database anywhere 
 from __future__ import annotations
 
 import heddle.artifacts.manifests
+import heddle.registry.aliases
+import heddle.registry.history
+import heddle.registry.models
+import heddle.registry.versions
 import heddle.tracking.inputs
 import heddle.tracking.logged_models
 import heddle.tracking.metrics

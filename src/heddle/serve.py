@@ -28,6 +28,13 @@ JOIN_MAX = 16 * 1024
 
 def check(settings: Settings) -> None:
     """Raise ``Invalid`` for settings that must not be served."""
+    if not settings.is_loopback:
+        raise Invalid(
+            f"Heddle has no accounts yet, so everyone who reaches it owns it; it does not listen on"
+            f" {settings.host}. Serve on this machine and forward the port to it:"
+            f" heddle serve --port {settings.port}, then"
+            f" ssh -N -L {settings.port}:127.0.0.1:{settings.port} THIS_MACHINE"
+        )
     if settings.workers > 1 and settings.database_url.startswith("sqlite"):
         raise Invalid(
             "SQLite has one writer, so one process serves it. For several workers name a PostgreSQL"

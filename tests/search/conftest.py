@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -107,6 +108,9 @@ CATALOGUE = Catalogue(
 )
 
 
+SCOPE = runs.c.experiment_id.in_(sa.bindparam("experiments", expanding=True))
+
+
 @dataclass
 class Run:
     """One run as Python sees it."""
@@ -191,11 +195,11 @@ class Sample:
     def __init__(self, connection: sa.Connection, runs_: Sequence[Run]) -> None:
         self.connection = connection
         self.runs = runs_
-        self.statements: list[sa.Select[tuple[object, ...]]] = []
+        self.statements: list[tuple[sa.Select[Any], dict[str, Any]]] = []
 
-    def fetch(self, statement: sa.Select[tuple[object, ...]]) -> Sequence[sa.Row[tuple[object, ...]]]:
-        self.statements.append(statement)
-        return self.connection.execute(statement).fetchall()
+    def fetch(self, statement: sa.Select[Any], /, **params: Any) -> Sequence[Any]:
+        self.statements.append((statement, params))
+        return self.connection.execute(statement, params).fetchall()
 
     def search(
         self,
@@ -212,12 +216,13 @@ class Sample:
         return sql.search_ids(
             self.fetch,
             CATALOGUE,
-            scope=runs.c.experiment_id.in_(experiments),
+            scope=SCOPE,
             filter=text,
             order_by=order_by,
             limit=limit,
             offset=offset,
             scope_values=experiments if told else (),
+            params={"experiments": experiments},
         )
 
 

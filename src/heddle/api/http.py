@@ -111,7 +111,7 @@ class Request:
             )
 
 
-class Disconnected(Exception):  # noqa: N818 -- not a failure: the client is gone
+class Disconnected(Exception):
     """The client went away before its request was complete; nobody hears an answer."""
 
 
@@ -267,7 +267,7 @@ class Dispatcher:
         except HeddleError as error:
             status = error.status
             await self._fail(request, row, error)
-        except Exception as error:  # noqa: BLE001 -- a bug: answered as 500 and logged with its trace
+        except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
             failure = HeddleError(
                 f"Heddle failed on this call ({type(error).__name__}); its log says more."

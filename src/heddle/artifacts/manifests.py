@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import sqlalchemy as sa
 
+from heddle.artifacts.contents import FRESH_MS, Doomed, blobs
 from heddle.db.schema import (
     CLUSTERED,
     Id,
@@ -29,13 +30,11 @@ from heddle.db.schema import (
 )
 from heddle.db.statement import Statement, among, here, upsert
 from heddle.db.tx import Tx
-from heddle.errors import Conflict, Invalid, NotFound
+from heddle.errors import Corrupt, Invalid, NotFound
 
 PATH_MAX = 2000
 SEGMENT_MAX = 255
 DECODE_MAX = 8
-FRESH_MS = 5 * 60 * 1000
-"""A blob used this lately need not be marked used again; sweeping waits at least twice as long."""
 PAGE = 1000
 LAST = "\U0010ffff" * (SEGMENT_MAX + 1)
 AFTER_SLASH = "0"
@@ -77,20 +76,6 @@ files = sa.Table(
     sa.Index(None, "digest"),
     **CLUSTERED,
 )
-blobs = sa.Table(
-    "blobs",
-    metadata,
-    sa.Column("digest", sa.Text, primary_key=True),
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("data", sa.LargeBinary, nullable=True),
-    ms_column("used_ms"),
-    ms_column("doomed_ms", nullable=True),
-)
-"""Every content there is, for all workspaces. ``data`` holds small ones, the store the others.
-
-``used_ms`` is when a file last came to name it (give or take ``FRESH_MS``); ``doomed_ms`` is set
-while the sweep removes it.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +112,11 @@ _set_loose = Statement(
     .on_conflict_do_nothing()
 )
 _find = Statement(sa.select(*_columns).where(_mine, _at))
+_read = Statement(
+    sa.select(*_columns, blobs.c.size_bytes, blobs.c.data)
+    .select_from(files.outerjoin(blobs, blobs.c.digest == files.c.digest))
+    .where(_mine, _at)
+)
 _page = Statement(
     sa.select(*_columns).where(_mine, _range).order_by(files.c.path).limit(sa.literal(PAGE))
 )
@@ -263,6 +253,20 @@ def get_file(tx: Tx, manifest_id: int | None, path: str) -> File:
     raise NotFound(f"No such artifact: '{path}'")
 
 
+def read_file(tx: Tx, manifest_id: int | None, path: str) -> tuple[File, bytes | None]:
+    """The file at a checked path and, where the database holds it, its content.
+
+    Raises as ``get_file``, and ``Corrupt`` if the content is unknown.
+    """
+    row = None if manifest_id is None else tx.one(_read, manifest_id=manifest_id, path=path)
+    if row is None:
+        return get_file(tx, manifest_id, path), None
+    file = File(*row[:4])
+    if row[4] != file.size_bytes:
+        raise Corrupt(f"The content of '{path}' ({file.digest}) is lost; run: heddle verify")
+    return file, row[5]
+
+
 def is_folder(tx: Tx, manifest_id: int, path: str) -> bool:
     """Whether files stand below a checked path."""
     return tx.one(_any_within, manifest_id=manifest_id, **_bounds(path)) is not None
@@ -351,7 +355,7 @@ def pin(tx: Tx, manifest_id: int | None, prefix: str = "") -> int | None:
     """A new manifest with what is below ``prefix`` now (or the one file it names), nothing else.
 
     Paths of the new manifest begin where ``prefix`` ends; a single file keeps its last name. None
-    if nothing is there. Raises ``Invalid`` for a path that cannot be one, ``Conflict`` if the files
+    if nothing is there. Raises ``Invalid`` for a path that cannot be one, ``Doomed`` if the files
     are being swept away at this moment.
     """
     if manifest_id is None:
@@ -371,8 +375,8 @@ def pin(tx: Tx, manifest_id: int | None, prefix: str = "") -> int | None:
 
 
 def use(tx: Tx, manifest_id: int) -> None:
-    """Mark the contents of a manifest as used now; raises ``Conflict`` if one is being swept."""
+    """Mark the contents of a manifest as used now; raises ``Doomed`` if one is being swept."""
     tx.run(_use, manifest_id=manifest_id, now_ms=tx.now_ms, stale_ms=tx.now_ms - FRESH_MS)
     lost = tx.one(_lost, manifest_id=manifest_id)
     if lost is not None:
-        raise Conflict(f"The contents of '{lost[0]}' are being removed; upload the file again.")
+        raise Doomed(f"The contents of '{lost[0]}' are being removed; upload the file again.")

@@ -413,8 +413,8 @@ def translate(error: Exception) -> Exception:
             )
     state = getattr(cause, "sqlstate", None)
     if (
-        state is not None
-        and state[:2] in ("08", "53", "57", "58")
+        (state is not None
+        and state[:2] in ("08", "53", "57", "58"))
         or (
             type(cause).__name__ == "OperationalError"
             and type(cause).__module__.startswith("psycopg")

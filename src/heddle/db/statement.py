@@ -62,9 +62,14 @@ def _among_sqlite(element: among, compiler: Any, **kw: Any) -> str:
 @compiles(among, "postgresql")
 def _among_postgresql(element: among, compiler: Any, **kw: Any) -> str:
     column = compiler.process(element.column, **kw)
-    kind = element.column.type.compile(dialect=DIALECTS["postgresql"])
     bind = compiler.process(sa.bindparam(element.name, type_=sa.types.NullType()), **kw)
-    return f"{column} = ANY({bind}::{kind}[])"
+    return f"{column} = ANY({bind}::{_array_of(element.column)})"
+
+
+def _array_of(column: sa.ColumnElement[Any]) -> str:
+    """PostgreSQL's type for many values of a column; arrays take no collation of their own."""
+    kind: str = column.type.compile(dialect=DIALECTS["postgresql"])
+    return kind.partition(" COLLATE ")[0] + "[]"
 
 
 def check_scoped(core: sa.ClauseElement) -> None:
@@ -147,16 +152,15 @@ class Bulk:
     PostgreSQL takes one array per column.
     """
 
-    __slots__ = ("columns", "sqlite_sql", "postgresql_sql")
+    __slots__ = ("columns", "postgresql_sql", "sqlite_sql")
 
     def __init__(self, table: sa.Table, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)
         names = ", ".join(self.columns)
         marks = ", ".join("?" for _ in self.columns)
         arrays = ", ".join(
-            f"%s::{table.c[name].type.compile(dialect=DIALECTS['postgresql'])}[]"
-            for name in self.columns
+            f"%s::{_array_of(table.c[name])}" for name in self.columns
         )
-        insert = f"INSERT INTO {table.name} ({names})"  # noqa: S608 -- our own table's names
+        insert = f"INSERT INTO {table.name} ({names})"
         self.sqlite_sql = f"{insert} VALUES ({marks}) ON CONFLICT DO NOTHING"
         self.postgresql_sql = f"{insert} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"

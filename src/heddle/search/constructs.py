@@ -13,8 +13,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import Join
 
-from heddle.search import patterns
-
 
 class _Pattern(FunctionElement[bool]):
     """A text column against a pattern: the column, SQLite's form of the pattern, PostgreSQL's."""
@@ -59,19 +57,12 @@ def _pattern_postgresql(element: _Pattern, compiler: Any, **kw: Any) -> str:
     )
 
 
-def like(column: sa.ColumnElement[Any], pattern: str) -> sa.ColumnElement[bool]:
-    """LIKE, which tells upper case from lower, without an escape character."""
-    return _Like(column, text(patterns.glob(pattern)), text(pattern))
-
-
-def ilike(column: sa.ColumnElement[Any], pattern: str) -> sa.ColumnElement[bool]:
-    """LIKE in any case."""
-    return _Ilike(column, text(patterns.glob(patterns.lower(pattern))), text(pattern))
-
-
-def matches(column: sa.ColumnElement[Any], pattern: str) -> sa.ColumnElement[bool]:
-    """Whether a regular expression matches anywhere; raises ``Invalid`` for a bad one."""
-    return _Matches(column, text(pattern), text(patterns.check_regex(pattern)))
+PATTERNS: dict[str, type[FunctionElement[bool]]] = {
+    "LIKE": _Like,
+    "ILIKE": _Ilike,
+    "MATCHES": _Matches,
+}
+"""By operator; each takes the column and the forms of the pattern that ``patterns.forms`` gives."""
 
 
 class _ByCode(FunctionElement[str]):
@@ -132,16 +123,6 @@ def _driving_join(element: DrivingJoin, compiler: Any, **kw: Any) -> str:
     right = compiler.process(element.right, **kw | {"asfrom": True})
     word = "CROSS JOIN" if compiler.dialect.name == "sqlite" else "JOIN"
     return f"{left} {word} {right} ON {compiler.process(element.onclause, **kw)}"
-
-
-def text(value: str) -> sa.ColumnElement[Any]:
-    """A text as a bound value."""
-    return sa.literal(value, sa.Text())
-
-
-def number(value: float) -> sa.ColumnElement[Any]:
-    """A number bound as what it is, so that a fraction is never rounded to a column's integers."""
-    return sa.literal(value, sa.BigInteger() if isinstance(value, int) else sa.Double())
 
 
 def constant(value: int) -> sa.ColumnElement[int]:

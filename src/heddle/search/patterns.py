@@ -67,6 +67,7 @@ def matches(pattern: str, value: str | None) -> bool:
     return value is not None and _compiled(pattern).search(value) is not None
 
 
+@functools.lru_cache(maxsize=256)
 def check_regex(pattern: str) -> str:
     """The same pattern for PostgreSQL; raises ``Invalid`` (no position) for one neither takes."""
     try:
@@ -76,6 +77,15 @@ def check_regex(pattern: str) -> str:
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise Invalid(f"This regular expression is not valid: {text}") from None
     return _Translation(pattern).result()
+
+
+def forms(op: str, pattern: str) -> tuple[str, str]:
+    """What SQLite and PostgreSQL match with for LIKE, ILIKE or MATCHES; raises ``Invalid``."""
+    if op == "LIKE":
+        return glob(pattern), pattern
+    if op == "ILIKE":
+        return glob(lower(pattern)), pattern
+    return pattern, check_regex(pattern)
 
 
 def register_sqlite(connection: sqlite3.Connection) -> None:

@@ -35,8 +35,7 @@ from heddle.search.sql import search_ids, where
 from heddle.tags import Pair, Tags
 from heddle.tracking.experiments import living_experiment
 from heddle.tracking.metrics import check_point, storable
-from heddle.tracking.params import as_number
-from heddle.tracking.params import check_params
+from heddle.tracking.params import as_number, check_params
 from heddle.tracking.run_names import random_name
 
 NAME_MAX = 500

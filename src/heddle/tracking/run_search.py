@@ -16,8 +16,8 @@ from heddle.db.tx import Tx
 from heddle.search.fields import Attribute, Catalogue
 from heddle.search.sql import search_ids
 from heddle.tags import Pair
-from heddle.tracking.experiments import View, view_filter
 from heddle.tracking import inputs, metrics, params
+from heddle.tracking.experiments import View, view_filter
 from heddle.tracking.inputs import DatasetInput, ModelInput, ModelOutput, load_inputs, load_outputs
 from heddle.tracking.metrics import Latest, load_latest
 from heddle.tracking.params import load_params

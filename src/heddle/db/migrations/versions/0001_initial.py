@@ -109,6 +109,50 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "models",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "description",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
+        sa.Column("last_version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("is_prompt", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_models_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_models_workspace_id_updated_ms"),
+        "models",
+        ["workspace_id", "updated_ms"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_models_living_name",
+        "models",
+        ["workspace_id", "name"],
+        unique=True,
+        sqlite_where=sa.text("deleted_ms IS NULL"),
+        postgresql_where=sa.text("deleted_ms IS NULL"),
+    )
+    op.create_table(
         "datasets",
         sa.Column(
             "id",
@@ -143,6 +187,51 @@ def upgrade() -> None:
             "experiment_id", "name", "digest", name=op.f("uq_datasets_experiment_id_name_digest")
         ),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "events",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "actor", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "kind", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.Column("after", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_events_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_events_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ix_events_alias",
+        "events",
+        ["model_id", "key", "id"],
+        unique=False,
+        sqlite_where=sa.text("kind = 'alias'"),
+        postgresql_where=sa.text("kind = 'alias'"),
+    )
+    op.create_index(
+        op.f("ix_events_model_id_version_id"), "events", ["model_id", "version", "id"], unique=False
     )
     op.create_table(
         "experiment_tags",
@@ -276,6 +365,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_loose_manifests")),
     )
     op.create_table(
+        "model_tags",
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["models.id"], name=op.f("fk_model_tags_owner_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "key", name=op.f("pk_model_tags")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_model_tags_key_value",
+        "model_tags",
+        ["key", sa.literal_column("substr(value, 1, 64)"), "owner_id"],
+        unique=False,
+    )
+    op.create_table(
         "runs",
         sa.Column(
             "id",
@@ -336,6 +446,128 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_runs_workspace_id_start_ms"), "runs", ["workspace_id", "start_ms"], unique=False
     )
+    op.create_table(
+        "versions",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "description",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "source", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "location", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "run_uid", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "run_name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "run_link", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "logged_model_uid",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "experiment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column(
+            "registered_by",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "stage", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "status", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "status_message",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "copied_from",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "manifest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_versions_manifest_id")
+        ),
+        sa.ForeignKeyConstraint(["model_id"], ["models.id"], name=op.f("fk_versions_model_id")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_versions_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_versions")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_versions_logged_model_uid"), "versions", ["logged_model_uid"], unique=False
+    )
+    op.create_index(
+        op.f("ix_versions_model_id_updated_ms"),
+        "versions",
+        ["model_id", "updated_ms"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_versions_run_uid"), "versions", ["run_uid"], unique=False)
+    op.create_index(
+        "ix_versions_stage",
+        "versions",
+        ["model_id", "stage", "number"],
+        unique=False,
+        sqlite_where=sa.text("deleted_ms IS NULL"),
+        postgresql_where=sa.text("deleted_ms IS NULL"),
+    )
+    op.create_index(
+        op.f("ix_versions_workspace_id_updated_ms"),
+        "versions",
+        ["workspace_id", "updated_ms"],
+        unique=False,
+    )
+    op.create_index("uq_versions_model_id_number", "versions", ["model_id", "number"], unique=True)
+    op.create_table(
+        "aliases",
+        sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "alias", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_aliases_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["versions.id"], name=op.f("fk_aliases_version_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("model_id", "alias", name=op.f("pk_aliases")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_aliases_version_id"), "aliases", ["version_id"], unique=False)
     op.create_table(
         "logged_model_metrics",
         sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -551,6 +783,90 @@ def upgrade() -> None:
     op.create_index(
         "ix_run_tags_key_value",
         "run_tags",
+        ["key", sa.literal_column("substr(value, 1, 64)"), "owner_id"],
+        unique=False,
+    )
+    op.create_table(
+        "version_metrics",
+        sa.Column(
+            "version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("is_nan", sa.SmallInteger(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger(), nullable=False),
+        sa.Column("min_value", sa.Double(), nullable=True),
+        sa.Column("max_value", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["versions.id"],
+            name=op.f("fk_version_metrics_version_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_version_metrics")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_version_metrics_order",
+        "version_metrics",
+        ["model_id", "key", "is_nan", "value", "version_id"],
+        unique=False,
+    )
+    op.create_table(
+        "version_params",
+        sa.Column(
+            "version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("number", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["versions.id"],
+            name=op.f("fk_version_params_version_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_version_params")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_version_params_key_number",
+        "version_params",
+        ["key", "number", "version_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_version_params_key_value",
+        "version_params",
+        ["key", sa.literal_column("substr(value, 1, 64)"), "version_id"],
+        unique=False,
+    )
+    op.create_table(
+        "version_tags",
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["versions.id"], name=op.f("fk_version_tags_owner_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("owner_id", "key", name=op.f("pk_version_tags")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_version_tags_key_value",
+        "version_tags",
         ["key", sa.literal_column("substr(value, 1, 64)"), "owner_id"],
         unique=False,
     )

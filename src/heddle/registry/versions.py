@@ -1,0 +1,410 @@
+"""Versions: what a model was at one registration, unchangeable apart from its labels.
+
+A version holds its files (a manifest of its own), its source in words, and the params and metrics
+of the run or logged model that it came from, copied when it was registered. Description, tags, stage
+and aliases are its labels; every change of them is in ``history``. Numbers count up from 1 within a
+model and are never given out twice. How versions come into being and go is in ``registration``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from heddle.db.schema import (
+    CLUSTERED,
+    INDEXED_VALUE,
+    Id,
+    id_column,
+    key_column,
+    metadata,
+    ms_column,
+    owner_column,
+    text_column,
+    workspace_column,
+)
+from heddle.db.statement import Statement, among, here
+from heddle.db.tx import DEFAULT_WORKSPACE, Tx
+from heddle.errors import Invalid, NotFound
+from heddle.keys import check_key, check_text
+from heddle.registry import history
+from heddle.registry.models import DESCRIPTION_MAX, TAG_VALUE_MAX, models, touch_model
+from heddle.search.fields import Keyed
+from heddle.tags import Pair, Tags
+from heddle.tracking.metrics import Latest
+
+READY = "READY"
+STAGES = ("None", "Staging", "Production", "Archived")
+ACTIVE_STAGES = ("Staging", "Production")
+NUMBER_MAX = 2**63 - 1
+
+versions = sa.Table(
+    "versions",
+    metadata,
+    id_column(),
+    workspace_column(),
+    sa.Column("model_id", Id, sa.ForeignKey("models.id"), nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    ms_column("created_ms"),
+    ms_column("updated_ms"),
+    ms_column("deleted_ms", nullable=True),
+    text_column("description"),
+    text_column("source"),
+    text_column("location"),
+    text_column("run_uid", index=True),
+    text_column("run_name"),
+    text_column("run_link"),
+    text_column("logged_model_uid", index=True),
+    sa.Column("experiment_id", Id, nullable=True),
+    text_column("registered_by"),
+    text_column("stage"),
+    text_column("status"),
+    text_column("status_message"),
+    text_column("copied_from"),
+    sa.Column("manifest_id", Id, sa.ForeignKey("manifests.id"), nullable=True),
+    sa.Index("uq_versions_model_id_number", "model_id", "number", unique=True),
+    sa.Index(None, "model_id", "updated_ms"),
+    sa.Index(None, "workspace_id", "updated_ms"),
+    sqlite_autoincrement=True,
+)
+sa.Index(
+    "ix_versions_stage",
+    versions.c.model_id,
+    versions.c.stage,
+    versions.c.number,
+    sqlite_where=versions.c.deleted_ms.is_(None),
+    postgresql_where=versions.c.deleted_ms.is_(None),
+)
+tags = Tags("version", "versions.id", value_max=TAG_VALUE_MAX)
+version_params = sa.Table(
+    "version_params",
+    metadata,
+    owner_column("version_id", "versions.id"),
+    key_column(),
+    text_column("value"),
+    sa.Column("number", sa.Double, nullable=True),
+    **CLUSTERED,
+)
+sa.Index(
+    "ix_version_params_key_value",
+    version_params.c.key,
+    sa.text(INDEXED_VALUE),
+    version_params.c.version_id,
+)
+sa.Index(
+    "ix_version_params_key_number",
+    version_params.c.key,
+    version_params.c.number,
+    version_params.c.version_id,
+)
+params_field = Keyed(
+    ("params", "param", "parameters", "parameter"),
+    version_params,
+    "text",
+    owner="version_id",
+    number="number",
+)
+version_metrics = sa.Table(
+    "version_metrics",
+    metadata,
+    owner_column("version_id", "versions.id"),
+    key_column(),
+    sa.Column("model_id", Id, nullable=False),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("is_nan", sa.SmallInteger, nullable=False),
+    sa.Column("step", sa.BigInteger, nullable=False),
+    ms_column("timestamp_ms"),
+    sa.Column("min_value", sa.Double, nullable=True),
+    sa.Column("max_value", sa.Double, nullable=True),
+    sa.Index("ix_version_metrics_order", "model_id", "key", "is_nan", "value", "version_id"),
+    **CLUSTERED,
+)
+metrics_field = Keyed(
+    ("metrics", "metric"),
+    version_metrics,
+    "number",
+    owner="version_id",
+    nan="is_nan",
+    scope="model_id",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version's own row with its model's name.
+
+    ``source`` is what the registering client named, ``location`` where the files are addressed when
+    they are not pinned here (no ``manifest_id``). ``copied_from`` is ``models:/name/number`` for a
+    copy, else empty; texts that were not given are empty.
+    """
+
+    id: int
+    model_id: int
+    number: int
+    created_ms: int
+    updated_ms: int
+    description: str
+    source: str
+    location: str
+    run_uid: str
+    run_name: str
+    run_link: str
+    logged_model_uid: str
+    experiment_id: int | None
+    registered_by: str
+    stage: str
+    status: str
+    status_message: str
+    copied_from: str
+    manifest_id: int | None
+    model_name: str
+
+
+COLUMNS = (
+    *(versions.c[name] for name in Version.__dataclass_fields__ if name != "model_name"),
+    models.c.name,
+)
+_here = versions.c.workspace_id == here()
+living = (models.c.deleted_ms.is_(None), versions.c.deleted_ms.is_(None))
+joined = versions.join(models, models.c.id == versions.c.model_id)
+_numbered = (
+    _here,
+    models.c.workspace_id == here(),
+    models.c.name == sa.bindparam("name"),
+    versions.c.number == sa.bindparam("number", type_=sa.BigInteger),
+    *living,
+)
+_select = sa.select(*COLUMNS).select_from(joined)
+_get = Statement(_select.where(*_numbered))
+_take = Statement(_select.where(*_numbered).with_for_update(of=versions))
+_get_by_id = Statement(
+    _select.where(_here, versions.c.id == sa.bindparam("id", type_=sa.BigInteger), *living)
+)
+_load = Statement(_select.where(_here, among(versions.c.id, "ids"), *living))
+_by_id = (_here, versions.c.id == sa.bindparam("id"))
+_describe = Statement(
+    sa.update(versions)
+    .where(*_by_id)
+    .values(description=sa.bindparam("new_description"), updated_ms=sa.bindparam("now_ms"))
+)
+_set_stage = Statement(
+    sa.update(versions)
+    .where(*_by_id)
+    .values(stage=sa.bindparam("new_stage"), updated_ms=sa.bindparam("now_ms"))
+)
+_archive = Statement(
+    sa.update(versions)
+    .where(
+        _here,
+        versions.c.model_id == sa.bindparam("of_model"),
+        versions.c.stage == sa.bindparam("old_stage"),
+        versions.c.number != sa.bindparam("kept"),
+        versions.c.deleted_ms.is_(None),
+    )
+    .values(stage="Archived", updated_ms=sa.bindparam("now_ms"))
+    .returning(versions.c.number)
+)
+
+
+def _latest_of(stage: str) -> sa.ColumnElement[int | None]:
+    v = versions.alias()
+    return (
+        sa.select(v.c.id)
+        .where(
+            v.c.model_id == models.c.id,
+            v.c.stage == sa.literal_column(f"'{stage}'"),
+            v.c.deleted_ms.is_(None),
+        )
+        .order_by(v.c.number.desc())
+        .limit(sa.literal_column("1"))
+        .correlate(models)
+        .scalar_subquery()
+    )
+
+
+_latest = Statement(
+    sa.select(models.c.id, *(_latest_of(stage) for stage in STAGES)).where(
+        models.c.workspace_id == here(), among(models.c.id, "ids")
+    )
+)
+_highest = Statement(
+    _select.where(
+        _here,
+        models.c.workspace_id == here(),
+        models.c.name == sa.bindparam("name"),
+        *living,
+    )
+    .order_by(versions.c.number.desc())
+    .limit(sa.literal(1))
+)
+_load_params = Statement(
+    sa.select(version_params.c.version_id, version_params.c.key, version_params.c.value)
+    .where(among(version_params.c.version_id, "ids"))
+    .order_by(version_params.c.version_id, version_params.c.key)
+)
+_load_metrics = Statement(
+    sa.select(
+        version_metrics.c.version_id,
+        version_metrics.c.is_nan,
+        *(version_metrics.c[name] for name in Latest._fields),
+    )
+    .where(among(version_metrics.c.version_id, "ids"))
+    .order_by(version_metrics.c.version_id, version_metrics.c.key)
+)
+
+
+def get_version(tx: Tx, name: str, number: int) -> Version:
+    """The living version; raises ``NotFound``."""
+    return _found(tx.one(_get, name=name, number=number), name, number)
+
+
+def _found(row: Sequence[Any] | None, name: str, number: int) -> Version:
+    if row is None:
+        raise NotFound(f"Model Version (name={name}, version={number}) not found")
+    return Version(*row)
+
+
+def take_version(tx: Tx, name: str, number: int) -> Version:
+    """The version, held until the transaction ends so that changes of its labels queue.
+
+    Raises ``NotFound``.
+    """
+    return _found(tx.one(_take, name=name, number=number), name, number)
+
+
+def find_version(tx: Tx, version_id: int) -> Version | None:
+    """The living version of that id."""
+    row = tx.one(_get_by_id, id=version_id)
+    return None if row is None else Version(*row)
+
+
+def find_highest(tx: Tx, name: str) -> Version | None:
+    """The living version with the greatest number of a model."""
+    row = tx.one(_highest, name=name)
+    return None if row is None else Version(*row)
+
+
+def load_versions(tx: Tx, version_ids: Sequence[int]) -> dict[int, Version]:
+    """Those of the given versions that exist here, by id."""
+    return {row[0]: Version(*row) for row in tx.all(_load, ids=version_ids)}
+
+
+def load_params(tx: Tx, version_ids: Sequence[int]) -> dict[int, list[Pair]]:
+    """The params of many versions, by key."""
+    found: dict[int, list[Pair]] = {}
+    for version_id, key, value in tx.all(_load_params, ids=version_ids):
+        found.setdefault(version_id, []).append((key, value))
+    return found
+
+
+def load_metrics(tx: Tx, version_ids: Sequence[int]) -> dict[int, list[Latest]]:
+    """The metrics of many versions, by key."""
+    found: dict[int, list[Latest]] = {}
+    for version_id, is_nan, key, value, *rest in tx.all(_load_metrics, ids=version_ids):
+        latest = Latest(key, math.nan if is_nan else value, *rest)
+        found.setdefault(version_id, []).append(latest)
+    return found
+
+
+def load_latest(tx: Tx, model_ids: Sequence[int]) -> dict[int, list[Version]]:
+    """For each model the latest version in each stage that has one, in the order of ``STAGES``."""
+    rows = tx.all(_latest, ids=model_ids)
+    wanted = [version_id for row in rows for version_id in row[1:] if version_id is not None]
+    loaded = load_versions(tx, wanted) if wanted else {}
+    return {row[0]: [loaded[key] for key in row[1:] if key in loaded] for row in rows}
+
+
+def check_stage(stage: str) -> str:
+    """The canonical form of a stage's name, given in any case; raises ``Invalid``."""
+    for known in STAGES:
+        if stage.lower() == known.lower():
+            return known
+    raise Invalid(
+        f"Invalid Model Version stage: {stage}. Value must be one of {', '.join(STAGES)}."
+    )
+
+
+def download_uri(tx: Tx, version: Version) -> str:
+    """Where a client finds a version's files: here if they are pinned, else where they were."""
+    if version.manifest_id is None:
+        return version.location
+    if tx.workspace == DEFAULT_WORKSPACE:
+        return f"mlflow-artifacts:/versions/{version.id}"
+    return f"mlflow-artifacts:/workspaces/{tx.workspace}/versions/{version.id}"
+
+
+def describe_version(tx: Tx, name: str, number: int, description: str) -> Version:
+    """Replace a version's description; raises ``NotFound``, ``Invalid``."""
+    check_text(description, "The description", DESCRIPTION_MAX)
+    version = take_version(tx, name, number)
+    tx.run(_describe, id=version.id, new_description=description, now_ms=tx.now_ms)
+    history.record(
+        tx,
+        version.model_id,
+        "description",
+        version=number,
+        before=version.description or None,
+        after=description or None,
+    )
+    announce(tx, version, "updated")
+    return get_version(tx, name, number)
+
+
+def set_version_tag(tx: Tx, name: str, number: int, key: str, value: str) -> None:
+    """Set a tag; raises ``NotFound``, ``Invalid``."""
+    tags.check(key, value)
+    version = take_version(tx, name, number)
+    before = tags.get(tx, version.id, key)
+    tags.set(tx, version.id, key, value)
+    history.record(tx, version.model_id, "tag", version=number, key=key, before=before, after=value)
+    announce(tx, version, "tagged")
+
+
+def delete_version_tag(tx: Tx, name: str, number: int, key: str) -> bool:
+    """Remove a tag; whether it was there. Raises ``NotFound``, ``Invalid``."""
+    check_key(key, "tag")
+    version = take_version(tx, name, number)
+    before = tags.get(tx, version.id, key)
+    if before is None:
+        return False
+    tags.delete(tx, version.id, key)
+    history.record(tx, version.model_id, "tag", version=number, key=key, before=before)
+    announce(tx, version, "tagged")
+    return True
+
+
+def set_stage(
+    tx: Tx, name: str, number: int, stage: str, *, archive_existing: bool = False
+) -> Version:
+    """Move a version to a stage, on request archiving the others there.
+
+    Raises ``NotFound``, or ``Invalid`` for an unknown stage or for archiving from one that is not
+    active.
+    """
+    stage = check_stage(stage)
+    if archive_existing and stage not in ACTIVE_STAGES:
+        raise Invalid(
+            f"Versions can be archived only when one goes to {' or '.join(ACTIVE_STAGES)}, not to"
+            f" {stage}; send archive_existing_versions=false."
+        )
+    version = get_version(tx, name, number)
+    # The model is held before its versions, as everywhere, so that no two changes block each other.
+    model_id = touch_model(tx, name)
+    version = take_version(tx, name, number)
+    tx.run(_set_stage, id=version.id, new_stage=stage, now_ms=tx.now_ms)
+    history.record(tx, model_id, "stage", version=number, before=version.stage, after=stage)
+    if archive_existing:
+        rows = tx.all(_archive, of_model=model_id, old_stage=stage, kept=number, now_ms=tx.now_ms)
+        for (other,) in sorted(rows):
+            history.record(tx, model_id, "stage", version=other, before=stage, after="Archived")
+    announce(tx, version, "staged")
+    return get_version(tx, name, number)
+
+
+def announce(tx: Tx, version: Version, action: str) -> None:
+    """Tell those who watch of a change of a version."""
+    tx.changed("version", f"{version.model_name}/{version.number}", action, version.model_name)
