@@ -320,14 +320,18 @@ def _between(low: Place, high: Place, width: float, buckets: int) -> list[Place]
     parts = min(2 * math.ceil((high.step - low.step) / width), 4 * buckets)
     if high.timestamp_ms - low.timestamp_ms > 1:
         span = high.timestamp_ms - low.timestamp_ms
-        return [
-            Place(low.timestamp_ms + span * n // parts, -STEP_MAX) for n in range(1, parts)
-        ]
+        return [Place(low.timestamp_ms + span * n // parts, -STEP_MAX) for n in range(1, parts)]
     if high.timestamp_ms > low.timestamp_ms:
         return [
-            *(Place(low.timestamp_ms, low.step + math.ceil(width / 2 * n)) for n in range(1, parts)),
+            *(
+                Place(low.timestamp_ms, low.step + math.ceil(width / 2 * n))
+                for n in range(1, parts)
+            ),
             Place(high.timestamp_ms, -STEP_MAX),
-            *(Place(high.timestamp_ms, high.step - math.ceil(width / 2 * n)) for n in range(1, parts)),
+            *(
+                Place(high.timestamp_ms, high.step - math.ceil(width / 2 * n))
+                for n in range(1, parts)
+            ),
         ]
     span = high.step - low.step
     return [Place(low.timestamp_ms, low.step + span * n // parts) for n in range(1, parts)]
