@@ -92,6 +92,16 @@ _find = Statement(
         experiments.c.deleted_ms.is_(None),
     )
 )
+_find_deleted = Statement(
+    sa.select(*_columns)
+    .where(
+        _in_workspace,
+        experiments.c.name == sa.bindparam("name"),
+        experiments.c.deleted_ms.is_not(None),
+    )
+    .order_by(experiments.c.deleted_ms.desc(), experiments.c.id.desc())
+    .limit(sa.literal_column("1"))
+)
 _insert = Statement(
     upsert(experiments)
     .values(
@@ -172,8 +182,8 @@ def living_experiment(tx: Tx, experiment_id: int) -> Experiment:
 
 
 def find_experiment(tx: Tx, name: str) -> Experiment | None:
-    """The living experiment of that name."""
-    row = tx.one(_find, name=name)
+    """The living experiment of that name; when there is none, the one deleted last."""
+    row = tx.one(_find, name=name) or tx.one(_find_deleted, name=name)
     return None if row is None else _with_tags(tx, [row])[0]
 
 
