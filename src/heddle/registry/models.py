@@ -79,6 +79,12 @@ catalogue = Catalogue(
 )
 
 
+in_workspace = models.c.workspace_id == here()
+living = models.c.deleted_ms.is_(None)
+_all = sa.and_(in_workspace, living)
+_no_prompts = sa.and_(_all, models.c.is_prompt == sa.literal_column("0"))
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model's own row; ``is_prompt`` is 0 or 1."""
@@ -93,8 +99,6 @@ class Model:
 
 
 _columns = tuple(models.c[name] for name in Model.__dataclass_fields__)
-in_workspace = models.c.workspace_id == here()
-living = models.c.deleted_ms.is_(None)
 _named = (in_workspace, models.c.name == sa.bindparam("name"), living)
 _by_id = (in_workspace, models.c.id == sa.bindparam("id"))
 _find = Statement(sa.select(*_columns).where(*_named))
@@ -325,13 +329,10 @@ def search_models(
 ) -> list[int]:
     """The ids of one page of living models; raises ``Invalid`` for a wrong filter or order."""
     text, asked = plain_prompts(filter)
-    scope = [in_workspace, living]
-    if not asked:
-        scope.append(models.c.is_prompt == sa.literal_column("0"))
     return search_ids(
         tx.fetch,
         catalogue,
-        scope=sa.and_(*scope),
+        scope=_all if asked else _no_prompts,
         filter=text,
         order_by=order_by,
         limit=limit,

@@ -68,6 +68,26 @@ catalogue = Catalogue(
 )
 
 
+def _scope(*, hidden: bool, one: bool | None) -> sa.ColumnElement[bool]:
+    """What every found version satisfies; ``one`` says whether of one model, of several, of any."""
+    parts = [_v.workspace_id == here(), _v.deleted_ms.is_(None)]
+    if one:
+        parts.append(_v.model_id == sa.bindparam("model_id", type_=sa.BigInteger))
+    elif one is not None:
+        parts.append(_v.model_id.in_(sa.bindparam("model_ids", expanding=True)))
+    if hidden:
+        parts.append(_of_model(models.c.is_prompt) == sa.literal_column("0"))
+    return sa.and_(*parts)
+
+
+# Made once each, because searches keep their statements by the scope that they were made with.
+_scopes = {
+    (hidden, one): _scope(hidden=hidden, one=one)
+    for hidden in (True, False)
+    for one in (True, False, None)
+}
+
+
 @dataclass(frozen=True, slots=True)
 class FullVersion:
     """A version with its params, metrics, tags and aliases."""
@@ -93,30 +113,25 @@ def search_versions(
     ``model_ids`` narrows the search to versions of these models, prompts among them.
     """
     text, asked = plain_prompts(filter)
-    scope = [_v.workspace_id == here(), _v.deleted_ms.is_(None)]
+    hidden = not asked and model_ids is None
     if model_ids is None:
         named = _named(text)
         model_ids = None if named is None else find_ids(tx, named)
-        if not asked:
-            hidden = _of_model(models.c.is_prompt)
-            scope.append(hidden == sa.literal_column("0"))
-    if model_ids is not None:
-        if not model_ids:
-            # Nothing can be found, but what is wrong with the filter is still said.
-            scope.append(sa.false())
-        elif len(model_ids) == 1:
-            scope.append(_v.model_id == model_ids[0])
-        else:
-            scope.append(_v.model_id.in_(model_ids))
+    one = model_ids is not None and len(model_ids) == 1
     return search_ids(
         tx.fetch,
         catalogue,
-        scope=sa.and_(*scope),
+        scope=_scopes[hidden, None if model_ids is None else one],
         filter=text,
         order_by=order_by,
         limit=limit,
         offset=offset,
         scope_values=model_ids or (),
+        params={}
+        if model_ids is None
+        else {"model_id": model_ids[0]}
+        if one
+        else {"model_ids": model_ids},
     )
 
 
