@@ -17,6 +17,7 @@ from bench.servers import Flavour
 
 # With fewer answers than this in a round, a round is counted instead of timed.
 FEWEST_TIMED = 8
+LONGEST_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,21 @@ def loaded(
     def prepare(target: Target) -> Round:
         def one(number: int) -> Mapping[str, Measure]:
             work = make(target, number)
-            length, limit = probe(target, work, connections)
+            told = probe(target, work, connections)
             measure = run(
                 Load(
                     target.url,
                     work.requests,
                     connections,
-                    target.form.seconds,
-                    limit=limit,
+                    told.seconds,
+                    limit=told.limit,
                     per_request=per_request(target),
                 )
             )
             if work.steady:
                 expect(
-                    measure.bytes_per_answer > 0.95 * length,
-                    f"answers of {measure.bytes_per_answer:.0f} bytes instead of {length}",
+                    measure.bytes_per_answer > 0.95 * told.length,
+                    f"answers of {measure.bytes_per_answer:.0f} bytes instead of {told.length}",
                 )
             work.verify(measure.requests)
             return {name: measure}
@@ -119,12 +120,24 @@ def loaded(
     return Workload(name, (row,), ability, prepare, quick=quick, postgres=postgres, many=many)
 
 
-def probe(target: Target, work: Work, connections: int) -> tuple[int, int]:
-    """Send one request and check its body; return its length and the limit for a counted load."""
+@dataclass(frozen=True)
+class Probe:
+    """What one request told: its body's length, and how long or how far the load has to go."""
+
+    length: int
+    seconds: float
+    limit: int
+
+
+def probe(target: Target, work: Work, connections: int) -> Probe:
+    """Send one request, check its body, and fit the load to the time that it took."""
     began = time.perf_counter()
     content = send(target.client, work.requests[0], 0)
     taken = time.perf_counter() - began
     work.check(content)
-    if taken * FEWEST_TIMED < target.form.seconds * connections:
-        return len(content), 0
-    return len(content), max(connections, math.ceil(target.form.seconds / taken))
+    seconds = target.form.seconds
+    if taken * FEWEST_TIMED >= seconds * connections:
+        return Probe(len(content), seconds, max(connections, math.ceil(seconds / taken)))
+    # A server that does one thing at a time has to get round to every connection twice.
+    patient = min(2 * taken * connections, LONGEST_S)
+    return Probe(len(content), max(seconds, patient), 0)
