@@ -19,7 +19,7 @@ FUNCTION_LINES = 70
 WIDTH = 100
 BANNED_NAMES = {"base", "common", "handler", "handlers", "helpers", "manager", "misc", "service"}
 # Modules that nothing imports because a program starts them or a tool loads them.
-STARTED = {"heddle.__main__", "heddle.cli"}
+STARTED = {"heddle.__main__", "heddle.cli", "heddle.demo.training"}
 LOADED_FROM = "heddle.db.migrations"
 # Where each dependency's modules are found when their name is another.
 IMPORTED_AS = {"google-re2": "re2", "mlflow-skinny": "mlflow", "psycopg[binary]": "psycopg"}
