@@ -70,6 +70,8 @@ lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of ever
 	@$(COMPILE) pyproject.toml requirements/dev.in --extra postgres --extra client \
 		-c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/demo.in -o requirements/demo.txt
+	@for wanted in tests/compat/clients/requirements-*.in; do \
+		$(COMPILE) $$wanted -o $${wanted%.in}.txt || exit; done
 
 .PHONY: bench
 bench: dev ## measure; ARGS="--help" says what can be asked
