@@ -128,42 +128,67 @@ _count_some = Statement(
     )
 )
 
-_RANGE = """
-  FROM points WHERE metric_id = :metric_id AND step >= :first_step AND step <= :last_step
-   AND (timestamp_ms, step) >= ({0}, {1}) AND (timestamp_ms, step) < ({2}, {3})"""
-_JSON_CUTS = [f"json_extract(cuts.value, '$[{n}]')" for n in range(4)]
 _LAST_FIRST = "ORDER BY timestamp_ms DESC, step DESC, value DESC, is_nan DESC LIMIT 1"
-# One scan per range; numbers as text of 17 digits, since json_array itself would round them.
-_ranges_sqlite = Statement(
-    sa.text(f"""
-    SELECT (SELECT json_array(count(*), min(is_nan),
-                              printf('%!.17g', min(CASE is_nan WHEN 0 THEN value END)),
-                              printf('%!.17g', max(CASE is_nan WHEN 0 THEN value END)))
-            {_RANGE.format(*_JSON_CUTS)}),
-           (SELECT json_array(timestamp_ms, step, printf('%!.17g', value), is_nan)
-            {_RANGE.format(*_JSON_CUTS)} {_LAST_FIRST})
-    FROM json_each(:cuts) AS cuts ORDER BY cuts.key""")
-)
-_CUTS = ("cuts.a", "cuts.b", "cuts.c", "cuts.d")
-_ranges_postgresql = Statement(
-    sa.text(f"""
-    SELECT bucket.*, tip.*
-    FROM unnest(CAST(:a AS bigint[]), CAST(:b AS bigint[]), CAST(:c AS bigint[]),
-                CAST(:d AS bigint[])) WITH ORDINALITY AS cuts (a, b, c, d, n)
-    CROSS JOIN LATERAL (SELECT count(*) AS many, min(CASE is_nan WHEN 0 THEN value END) AS low,
-            max(CASE is_nan WHEN 0 THEN value END) AS high {_RANGE.format(*_CUTS)}) AS bucket
-    CROSS JOIN LATERAL (SELECT timestamp_ms, step, value, is_nan {_RANGE.format(*_CUTS)}
-            {_LAST_FIRST}) AS tip
-    ORDER BY cuts.n""")
+
+
+def _ranges_statements(*, by_time: bool, all_steps: bool) -> dict[str, Statement]:
+    """What lies from (a, b) to before (c, d), for many of them: one scan of an index range each.
+
+    Where cuts differ in time already, steps need not be compared with them.
+    """
+    within = "FROM points WHERE metric_id = :metric_id"
+    if by_time:
+        within += " AND timestamp_ms >= a AND timestamp_ms < c"
+    else:
+        within += " AND (timestamp_ms, step) >= (a, b) AND (timestamp_ms, step) < (c, d)"
+    if not all_steps:
+        within += " AND step >= :first_step AND step <= :last_step"
+    # Numbers as text of 17 digits, since json_array itself would round them. NaN counts as 0 here;
+    # whoever reads looks again at a bucket that holds some.
+    sqlite = f"""
+        WITH cuts (n, a, b, c, d) AS MATERIALIZED (
+            SELECT key, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(:cuts))
+        SELECT (SELECT json_array(count(*), max(is_nan), printf('%!.17g', min(value)),
+                                  printf('%!.17g', max(value))) {within}),
+               (SELECT json_array(timestamp_ms, step, printf('%!.17g', value), is_nan)
+                {within} {_LAST_FIRST})
+        FROM cuts ORDER BY n"""
+    number = "CASE is_nan WHEN 0 THEN value END"
+    postgresql = f"""
+        SELECT bucket.*, tip.*
+        FROM unnest(CAST(:a AS bigint[]), CAST(:b AS bigint[]), CAST(:c AS bigint[]),
+                    CAST(:d AS bigint[])) WITH ORDINALITY AS cuts (a, b, c, d, n)
+        CROSS JOIN LATERAL (
+            SELECT count(*), min({number}) AS low, max({number}) AS high {within}) AS bucket
+        CROSS JOIN LATERAL (
+            SELECT timestamp_ms, step, value, is_nan {within} {_LAST_FIRST}) AS tip
+        ORDER BY n"""
+    return {"sqlite": Statement(sa.text(sqlite)), "postgresql": Statement(sa.text(postgresql))}
+
+
+_ranges_of = {
+    (by_time, all_steps): _ranges_statements(by_time=by_time, all_steps=all_steps)
+    for by_time in (True, False)
+    for all_steps in (True, False)
+}
+_bounds_of_numbers = Statement(
+    sa.select(sa.func.min(points.c.value), sa.func.max(points.c.value)).where(
+        points.c.metric_id == _bind("metric_id"),
+        points.c.step >= _bind("first_step"),
+        points.c.step <= _bind("last_step"),
+        sa.tuple_(points.c.timestamp_ms, points.c.step) >= sa.tuple_(_bind("a"), _bind("b")),
+        sa.tuple_(points.c.timestamp_ms, points.c.step) < sa.tuple_(_bind("c"), _bind("d")),
+        points.c.is_nan == sa.literal_column("0"),
+    )
 )
 _AT = "metric_id = :metric_id AND (timestamp_ms, step) >= ({0}, {1})"
-_SEEK = "SELECT {what} FROM points WHERE {at} ORDER BY timestamp_ms, step LIMIT 1"
-_at_sqlite = _AT.format(*_JSON_CUTS[:2])
+_at_sqlite = _AT.format("a", "b")
 _seek_sqlite = Statement(
     sa.text(f"""
+    WITH cuts (a, b) AS MATERIALIZED (SELECT value ->> 0, value ->> 1 FROM json_each(:cuts))
     SELECT (SELECT timestamp_ms FROM points WHERE {_at_sqlite} ORDER BY timestamp_ms, step LIMIT 1),
            (SELECT step FROM points WHERE {_at_sqlite} ORDER BY timestamp_ms, step LIMIT 1)
-    FROM json_each(:cuts) AS cuts""")
+    FROM cuts""")
 )
 _seek_postgresql = Statement(
     sa.text(f"""
@@ -184,7 +209,7 @@ def _by_sorting() -> Statement:
     newest = (points.c.step.desc(), points.c.timestamp_ms.desc(), points.c.value.desc())
     whole = sa.select(bucket, *_row, value.label("number")).where(*_within).subquery()
     order = [whole.c[column.element.name].desc() for column in newest]
-    window = {"partition_by": whole.c.bucket}
+    window: dict[str, Any] = {"partition_by": whole.c.bucket}
     ranked = sa.select(
         whole.c.bucket,
         *(whole.c[column.name] for column in _row),
@@ -356,21 +381,25 @@ def _ranges(
     if not asked.by_step and asked.end < STEP_MAX:
         edges[-1] = Place(asked.end + 1, -STEP_MAX)
     pairs = [(*low, *high) for low, high in pairwise(edges)]
-    steps = {name: asked.bounds[name] for name in ("first_step", "last_step")}
+    by_time = len({edge.timestamp_ms for edge in edges}) == len(edges)
+    all_steps = (asked.start <= -STEP_MAX and asked.end >= STEP_MAX) or not asked.by_step
+    statement = _ranges_of[by_time, all_steps][tx.dialect]
+    bounds = {name: asked.bounds[name] for name in ("metric_id", "first_step", "last_step")}
     if tx.dialect == "postgresql":
         columns = dict(zip("abcd", map(list, zip(*pairs, strict=True)), strict=True))
-        rows = tx.all(_ranges_postgresql, metric_id=asked.metric_id, **steps, **columns)
-        for many, low, high, *point in rows:
+        for many, low, high, *point in tx.all(statement, **bounds, **columns):
             yield (point[0], point[1], point[2], point[3]), many, low, high
         return
-    sent = msgspec.json.encode(pairs).decode()
-    for bucket, tip in tx.all(_ranges_sqlite, metric_id=asked.metric_id, **steps, cuts=sent):
-        if tip is not None:
-            many, all_nan, *texts = msgspec.json.decode(bucket)
-            timestamp_ms, step, text, is_nan = msgspec.json.decode(tip)
-            # SQLite prints an absent number as 0.
-            low, high = (None, None) if all_nan else map(float, texts)
-            yield (timestamp_ms, step, float(text), is_nan), many, low, high
+    rows = tx.all(statement, **bounds, cuts=msgspec.json.encode(pairs).decode())
+    for pair, (bucket, tip) in zip(pairs, rows, strict=True):
+        if tip is None:
+            continue
+        many, some_nan, *texts = msgspec.json.decode(bucket)
+        timestamp_ms, step, text, is_nan = msgspec.json.decode(tip)
+        ends: Sequence[float | None] = [float(text) for text in texts]
+        if some_nan:
+            ends = tx.one(_bounds_of_numbers, **bounds, **dict(zip("abcd", pair, strict=True)))
+        yield (timestamp_ms, step, float(text), is_nan), many, ends[0], ends[1]
 
 
 def _sort(tx: Tx, series: Series, asked: Stretch) -> None:
