@@ -27,7 +27,7 @@ def test_a_model_is_made_read_renamed_and_deleted(do):
     with pytest.raises(AlreadyExists):
         do(models.create_model, name="Käufe")
     do(registration.create_version, name="Käufe", source="s3://b/a")
-    do(models.rename_model, "Käufe", "renamed")
+    do(registration.rename_model, "Käufe", "renamed")
     assert do(versions.get_version, "renamed", 1).model_name == "renamed"
     with pytest.raises(NotFound):
         do(versions.get_version, "Käufe", 1)
@@ -44,8 +44,8 @@ def test_renaming_to_a_taken_name_is_refused(do):
     make(do, "a", 0)
     make(do, "b", 0)
     with pytest.raises(AlreadyExists):
-        do(models.rename_model, "a", "b")
-    assert do(models.rename_model, "a", "a").name == "a"
+        do(registration.rename_model, "a", "b")
+    assert do(registration.rename_model, "a", "a").name == "a"
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", ".", "..", "x" * 501, "a\0"])

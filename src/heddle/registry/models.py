@@ -9,7 +9,6 @@ searches leave prompts out unless asked for them. Deleting with all that hangs o
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -155,10 +154,12 @@ _next_number = Statement(
 def check_name(name: str) -> None:
     """Raise ``Invalid`` unless ``name`` may name a model."""
     if not name.strip():
-        raise Invalid("A registered model needs a name that is not empty.")
-    if "/" in name or ":" in name or name != posixpath.normpath(name) or name in (".", ".."):
+        raise Invalid("Missing value for required parameter 'name': a model's name is not blank.")
+    if "/" in name or ":" in name:
+        raise Invalid(f"Invalid model name {name!r}. Names cannot contain '/' or ':'.")
+    if name in (".", ".."):
         raise Invalid(
-            f"Invalid model name: {name!r}. It must not hold '/' or ':' and must not be '.' or '..'."
+            f"Invalid value \"{name}\" for parameter 'name' supplied: it would name a folder."
         )
     check_text(name, "The model name", NAME_MAX)
 
@@ -262,7 +263,10 @@ def touch_model(tx: Tx, name: str) -> int:
 
 
 def rename_model(tx: Tx, name: str, new_name: str) -> Model:
-    """Give a model another name; raises ``NotFound``, ``Invalid``, ``AlreadyExists``."""
+    """Give the model's own row another name (``registration.rename_model`` tells its versions too).
+
+    Raises ``NotFound``, ``Invalid``, ``AlreadyExists``.
+    """
     check_name(new_name)
     model = take_model(tx, name)
     if new_name != name and find_model(tx, new_name) is not None:

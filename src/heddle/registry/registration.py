@@ -1,4 +1,4 @@
-"""Registration: how versions come into being, and how versions and models go.
+"""Registration: how versions come into being, what befalls them together, and how they go.
 
 Registering takes the next number of the model, pins the files, and copies params and metrics of
 where the version comes from, all in one transaction, so that a version is whole or not there. Of a
@@ -94,14 +94,14 @@ _mark_deleted = Statement(
     )
     .values(deleted_ms=sa.bindparam("now_ms"), updated_ms=sa.bindparam("now_ms"))
 )
+_all_of_model = sa.update(versions.versions).where(
+    versions.versions.c.workspace_id == here(),
+    versions.versions.c.model_id == sa.bindparam("of_model"),
+    versions.versions.c.deleted_ms.is_(None),
+)
+_touch_all = Statement(_all_of_model.values(updated_ms=sa.bindparam("now_ms")))
 _mark_all_deleted = Statement(
-    sa.update(versions.versions)
-    .where(
-        versions.versions.c.workspace_id == here(),
-        versions.versions.c.model_id == sa.bindparam("of_model"),
-        versions.versions.c.deleted_ms.is_(None),
-    )
-    .values(deleted_ms=sa.bindparam("now_ms"), updated_ms=sa.bindparam("now_ms"))
+    _all_of_model.values(deleted_ms=sa.bindparam("now_ms"), updated_ms=sa.bindparam("now_ms"))
 )
 
 
@@ -209,6 +209,16 @@ def _copy_values(tx: Tx, origin: Origin, made: Version) -> None:
     if origin.run is not None:
         tx.run(_params_of_run, new_id=made.id, from_id=origin.run.id)
         tx.run(_metrics_of_run, new_id=made.id, new_model_id=made.model_id, from_id=origin.run.id)
+
+
+def rename_model(tx: Tx, name: str, new_name: str) -> models.Model:
+    """Give a model another name, which is a change of each of its versions.
+
+    Raises ``NotFound``, ``Invalid``, ``AlreadyExists``.
+    """
+    model = models.rename_model(tx, name, new_name)
+    tx.run(_touch_all, of_model=model.id, now_ms=tx.now_ms)
+    return model
 
 
 def delete_version(tx: Tx, name: str, number: int) -> None:

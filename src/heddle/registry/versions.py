@@ -210,26 +210,30 @@ _archive = Statement(
 )
 
 
-def _latest_of(stage: str) -> sa.ColumnElement[int | None]:
+def _of_stage(stage: str, *, last: bool) -> sa.ColumnElement[int | None]:
+    """The id of the last version in a stage of a model, or the number of the first one there."""
     v = versions.alias()
     return (
-        sa.select(v.c.id)
+        sa.select(v.c.id if last else v.c.number)
         .where(
             v.c.model_id == models.c.id,
             v.c.stage == sa.literal_column(f"'{stage}'"),
             v.c.deleted_ms.is_(None),
         )
-        .order_by(v.c.number.desc())
+        .order_by(v.c.number.desc() if last else v.c.number.asc())
         .limit(sa.literal_column("1"))
         .correlate(models)
         .scalar_subquery()
     )
 
 
-_latest = Statement(
-    sa.select(models.c.id, *(_latest_of(stage) for stage in STAGES)).where(
-        models.c.workspace_id == here(), among(models.c.id, "ids")
+_latest, _first = (
+    Statement(
+        sa.select(models.c.id, *(_of_stage(stage, last=last) for stage in STAGES)).where(
+            models.c.workspace_id == here(), among(models.c.id, "ids")
+        )
     )
+    for last in (True, False)
 )
 _highest = Statement(
     _select.where(
@@ -311,11 +315,19 @@ def load_metrics(tx: Tx, version_ids: Sequence[int]) -> dict[int, list[Latest]]:
 
 
 def load_latest(tx: Tx, model_ids: Sequence[int]) -> dict[int, list[Version]]:
-    """For each model the latest version in each stage that has one, in the order of ``STAGES``."""
+    """For each model the latest version in each stage that has one.
+
+    The stages come in the order in which the model's versions show them first.
+    """
     rows = tx.all(_latest, ids=model_ids)
     wanted = [version_id for row in rows for version_id in row[1:] if version_id is not None]
     loaded = load_versions(tx, wanted) if wanted else {}
-    return {row[0]: [loaded[key] for key in row[1:] if key in loaded] for row in rows}
+    found = {row[0]: [loaded[key] for key in row[1:] if key in loaded] for row in rows}
+    several = [model_id for model_id, latest in found.items() if len(latest) > 1]
+    for model_id, *numbers in tx.all(_first, ids=several) if several else ():
+        first = dict(zip(STAGES, numbers, strict=True))
+        found[model_id].sort(key=lambda version: first[version.stage])
+    return found
 
 
 def check_stage(stage: str) -> str:

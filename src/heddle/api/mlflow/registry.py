@@ -246,7 +246,7 @@ def get_model(tx: Tx, ask: ModelName) -> dict[str, Any]:
 
 
 def rename_model(tx: Tx, ask: RenameModel) -> dict[str, Any]:
-    return one_model(tx, models.rename_model(tx, ask.name or "", ask.new_name or ""))
+    return one_model(tx, registration.rename_model(tx, ask.name or "", ask.new_name or ""))
 
 
 def update_model(tx: Tx, ask: UpdateModel) -> dict[str, Any]:
