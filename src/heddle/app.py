@@ -17,10 +17,9 @@ from heddle.api.mlflow.artifacts import artifact_rows
 from heddle.api.mlflow.logged_models import logged_model_rows
 from heddle.api.mlflow.older import older_rows
 from heddle.api.mlflow.registry import registry_rows
-from heddle.api.mlflow.older import older_rows
-from heddle.api.mlflow.registry import registry_rows
 from heddle.api.mlflow.server import server_rows
 from heddle.api.mlflow.tracking import experiment_rows, run_rows
+from heddle.api.mlflow.uploads import upload_rows
 from heddle.api.mlflow.wire import error_body
 from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
@@ -32,7 +31,16 @@ log = logging.getLogger("heddle")
 
 def all_rows() -> list[Row]:
     """Every call that this server answers."""
-    return [*experiment_rows(), *run_rows(), *registry_rows(), *older_rows(), *logged_model_rows(), *server_rows()]
+    return [
+        *experiment_rows(),
+        *run_rows(),
+        *registry_rows(),
+        *older_rows(),
+        *logged_model_rows(),
+        *server_rows(),
+        *artifact_rows(),
+        *upload_rows(),
+    ]
 
 
 class App:

@@ -6,6 +6,7 @@ This is the one place that knows all nouns' tables; opening a database anywhere 
 from __future__ import annotations
 
 import heddle.artifacts.manifests
+import heddle.artifacts.uploads
 import heddle.registry.aliases
 import heddle.registry.history
 import heddle.registry.models

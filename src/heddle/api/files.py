@@ -14,7 +14,7 @@ import mimetypes
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from heddle.api.http import GUARD, Disconnected, Request, Services, respond
@@ -27,6 +27,7 @@ from heddle.errors import Corrupt, Invalid, TooLarge, Unavailable
 if TYPE_CHECKING:
     from heddle.artifacts.manifests import File
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BLOCK = 1024 * 1024
@@ -34,8 +35,11 @@ AHEAD = 2
 STORE_ATTEMPTS = 100
 DOOMED_WAIT_S = 0.1
 PLAIN = frozenset(
-    "MLmodel MLproject cf cfg cnf conf csv err hocon ini ipynb js json log md prop properties py py3"
-    " rst toml tsv txt xml yaml yml".split()
+    [
+        *("MLmodel", "MLproject", "cf", "cfg", "cnf", "conf", "csv", "err", "hocon", "ini"),
+        *("ipynb", "js", "json", "log", "md", "prop", "properties", "py", "py3", "rst", "toml"),
+        *("tsv", "txt", "xml", "yaml", "yml"),
+    ]
 )
 """Endings (or whole names) that are shown as text whatever else they may be."""
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
@@ -114,7 +118,6 @@ class Pump:
     def __init__(self, blobs: Blobs, incoming: Incoming) -> None:
         self._blobs = blobs
         self._incoming = incoming
-        self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
         self._size = 0
         self._writing: asyncio.Future[None] | None = None
@@ -122,8 +125,7 @@ class Pump:
     @classmethod
     async def open(cls, blobs: Blobs, begin: Callable[[], Incoming] | None = None) -> Pump:
         """A pump into a new content of the store, or into what ``begin`` makes."""
-        loop = asyncio.get_running_loop()
-        incoming = await loop.run_in_executor(blobs.threads, begin or blobs.store.begin)
+        incoming = await blobs.run(begin or blobs.store.begin)
         return cls(blobs, incoming)
 
     async def put(self, parts: list[bytes]) -> None:
@@ -140,14 +142,14 @@ class Pump:
         if self._writing is not None:
             await self._writing
         parts, self._parts, self._size = self._parts, [], 0
-        self._writing = self._loop.run_in_executor(self._blobs.threads, self._incoming.write, parts)
+        self._writing = self._blobs.run(self._incoming.write, parts)
 
     async def finish(self) -> Incoming:
         """Everything written and durable."""
         await self._flush()
         if self._writing is not None:
             await self._writing
-        await self._loop.run_in_executor(self._blobs.threads, self._incoming.finish)
+        await self._blobs.run(self._incoming.finish)
         return self._incoming
 
     async def close(self) -> None:
@@ -156,7 +158,7 @@ class Pump:
             await asyncio.wait([self._writing])
             if self._writing.exception() is not None:
                 log.debug("receiving ended in %r", self._writing.exception())
-        await self._loop.run_in_executor(self._blobs.threads, self._incoming.drop)
+        await self._blobs.run(self._incoming.drop)
 
 
 async def keep_small(request: Request, services: Services, data: bytes, commit: Commit) -> Any:
@@ -179,28 +181,25 @@ async def keep_incoming(
     have taken what was placed, and then it is placed again.
     """
     blobs: Blobs = services.extra["blobs"]
-    loop = asyncio.get_running_loop()
     digest, size = incoming.digest, incoming.size_bytes
 
     def operation(tx: Tx) -> Any:
         contents.keep_stored(tx, digest, size)
         return commit(tx, digest, size)
 
-    def place_if_missing() -> bool:
-        if blobs.store.size_of(digest) == size:
-            return False
-        incoming.place()
-        return True
+    def place_if_missing() -> None:
+        if blobs.store.size_of(digest) != size:
+            incoming.place()
 
     for _ in range(STORE_ATTEMPTS):
-        await loop.run_in_executor(blobs.threads, place_if_missing)
+        await blobs.run(place_if_missing)
         try:
             result = await services.database.write(operation, request.caller)
         except Doomed:
             await asyncio.sleep(DOOMED_WAIT_S)
             continue
-        if not await loop.run_in_executor(blobs.threads, place_if_missing):
-            return result
+        await blobs.run(place_if_missing)
+        return result
     raise Unavailable("The same content is being removed all the time; try again in a minute.")
 
 
@@ -269,7 +268,7 @@ async def send_file(request: Request, services: Services, outgoing: Outgoing) ->
         await _Sending(request, services, outgoing.file, start, end).run(status, headers)
 
 
-class Unsatisfiable(Exception):  # noqa: N818 -- an answer, not a failure
+class Unsatisfiable(Exception):
     """The range that was asked for lies outside the file."""
 
 
@@ -355,14 +354,13 @@ class _Sending:
 
     async def run(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send everything, or as much as the client stays for."""
-        loop = asyncio.get_running_loop()
-        reading = loop.run_in_executor(self._blobs.threads, self._next)
+        reading = self._blobs.run(self._next)
         block, last = await reading
         gone = asyncio.ensure_future(self._until_gone())
         try:
             await _start(self._request, status, headers)
             while not last and not gone.done():
-                reading = loop.run_in_executor(self._blobs.threads, self._next)
+                reading = self._blobs.run(self._next)
                 await _body(self._request, block, more=True)
                 block, last = await reading
             if not gone.done():
@@ -376,6 +374,17 @@ class _Sending:
     async def _until_gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
+
+
+async def look(request: Request, services: Services, operation: Callable[[Tx], T]) -> T:
+    """What a short reading operation finds."""
+    database = services.database
+    if database.is_embedded:
+        # A few rows from the page cache cost less than handing the work to another thread.
+        found: T = database.read_now(operation, request.caller)
+    else:
+        found = await database.read(operation, request.caller)
+    return found
 
 
 def query_value(request: Request, *names: str) -> str:

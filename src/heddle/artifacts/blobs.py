@@ -8,6 +8,7 @@ client sends becomes part of one.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import uuid
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -98,6 +100,11 @@ class Blobs:
 
     store: Store
     threads: ThreadPoolExecutor
+
+    def run(self, call: Callable[P, R], *given: P.args, **named: P.kwargs) -> asyncio.Future[R]:
+        """``call`` in one of the threads."""
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self.threads, partial(call, *given, **named))
 
     def close(self) -> None:
         """Finish what the threads are doing."""

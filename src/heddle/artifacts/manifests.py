@@ -43,6 +43,8 @@ _REFUSED = (
     (re.compile(r"[\x00-\x1f\x7f]"), "it holds a control character"),
     (re.compile(r"\\"), "use / between folders, not a backslash"),
     (re.compile("#"), "it holds a #"),
+    # What a web server puts in place of bytes that are no text: two such names would be one.
+    (re.compile("\ufffd"), "it is not UTF-8 text"),
     (re.compile("^/"), "it must be relative, without a / in front"),
     (re.compile("^[A-Za-z]:"), "it begins with a drive letter"),
     (re.compile("^file:", re.IGNORECASE), "it is a file address, not a path"),

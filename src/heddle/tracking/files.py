@@ -1,8 +1,9 @@
 """Whose files an address means: those of a run, of a logged model, or of neither.
 
-Addresses are those that clients are given as artifact locations: ``<location>/<run uid>/artifacts``
-and ``<location>/models/<model uid>/artifacts``. Runs and logged models get their manifest with their
-first file. Files anywhere else belong to the workspace itself.
+Addresses are those that clients are given as artifact locations: of a run
+``<location>/<run uid>/artifacts``, of a logged model ``<location>/models/<model uid>/artifacts``.
+Runs and logged models get their manifest with their first file. Files anywhere else belong to the
+workspace itself.
 """
 
 from __future__ import annotations

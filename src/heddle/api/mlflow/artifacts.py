@@ -1,34 +1,40 @@
-"""MLflow's file calls: listing, the two plain downloads, and the proxy under ``mlflow-artifacts``.
+"""MLflow's artifact calls: the proxy, the listings of runs and logged models, downloads by name.
 
-A proxy path names a run's file, a logged model's, a version's (``versions/<id>/...``, read only) or
-one of the workspace itself; ``tracking.files`` tells which. Paths are checked before anything else.
+A proxy path is an address only: it is checked, matched with the run, logged model or version that
+it belongs to, and never becomes a path of a disk. Files of versions are read, never changed.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, ClassVar
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from heddle.api.files import Outgoing, query_value, receive_file, send_file
+from heddle.api.files import (
+    Outgoing,
+    look,
+    query_value,
+    receive_file,
+    send_file,
+)
 from heddle.api.http import Effect, Request, Row, Services, encode_json, respond
-from heddle.api.mlflow.wire import PREFIXES, Message, error_body, reader, rows_for
+from heddle.api.mlflow.wire import PREFIXES, Message, error_body, reader, rows_for, wrong
 from heddle.artifacts import manifests
-from heddle.artifacts.manifests import Entry, check_path
-from heddle.db.tx import Tx
-from heddle.errors import Invalid, NotFound, NotOffered
+from heddle.artifacts.contents import SMALL_MAX
+from heddle.errors import Invalid, NotFound, NotOffered, TooLarge
 from heddle.registry import versions
 from heddle.tracking import files
 from heddle.tracking.files import Place
 
-PROXY = "mlflow-artifacts/artifacts"
-UPLOAD_MAX = 10 * 1024 * 1024
+if TYPE_CHECKING:
+    from heddle.artifacts.blobs import Blobs
+    from heddle.db.tx import Tx
+
 VERSIONS = "versions"
+"""The folder of the proxy in which each version's files stand under its id."""
+UPLOAD_MAX = 10 * 1024 * 1024
+SIGNED_S = 900
 
 
-class ListFiles(Message):
-    """The files of a run below a folder."""
-
+class ListArtifacts(Message):
     required: ClassVar = ("run_id",)
     older: ClassVar = {"run_uuid": "run_id"}
     run_id: str | None = None
@@ -36,244 +42,285 @@ class ListFiles(Message):
     page_token: str = ""
 
 
-class ListModelFiles(Message):
-    """The files of a logged model below a folder."""
+class ListProxied(Message):
+    path: str = ""
 
-    model_id: str = ""
+
+class ListModel(Message):
+    required: ClassVar = ("model_id",)
+    model_id: str | None = None
     artifact_directory_path: str = ""
     page_token: str = ""
 
 
-class ListProxy(Message):
-    """The names below a proxy path."""
-
+class Presign(Message):
+    run_id: str = ""
+    model_id: str = ""
     path: str = ""
 
 
-class AnyBody(Message):
-    """A call that is refused whatever it says."""
+def find_place(tx: Tx, path: str) -> Place:
+    """Whose file a checked proxy path names.
 
-    path: str = ""
-    upload_path: str = ""
+    Raises ``Invalid`` for another workspace's prefix, ``NotFound`` for a version that is not here.
+    """
+    inner = files.within_workspace(tx, path)
+    head, _, rest = inner.partition("/")
+    if head != VERSIONS:
+        return files.find_place(tx, inner)
+    number, _, rest = rest.partition("/")
+    version = versions.find_version(tx, int(number)) if is_number(number) else None
+    if version is None:
+        raise NotFound(f"No version of a model has its files at '{path}'.")
+    return Place("version", version.id, "", version.manifest_id, rest)
 
 
-def entry_out(entry: Entry, folder: str = "") -> dict[str, Any]:
-    """A name in a folder as MLflow writes it, with the folder in front where there is one."""
-    path = f"{folder}/{entry.name}" if folder else entry.name
-    if entry.size_bytes is None:
-        return {"path": path, "is_dir": True}
-    return {"path": path, "is_dir": False, "file_size": entry.size_bytes}
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number that fits 64 bits."""
+    return text.isascii() and text.isdecimal() and len(text) < 19  # noqa: PLR2004 -- digits
 
 
-def _listing(root: str, tx: Tx, place: Place) -> dict[str, Any]:
-    answer: dict[str, Any] = {"root_uri": root}
-    found = manifests.list_folder(tx, place.manifest_id, place.path)
-    if found:
-        answer["files"] = [entry_out(entry, place.path) for entry in found]
+def writable_place(tx: Tx, path: str) -> Place:
+    """Where a checked proxy path may be written; raises ``Invalid`` for a version's files."""
+    inner = files.within_workspace(tx, path)
+    if inner.split("/", 1)[0] == VERSIONS:
+        raise Invalid(
+            f"Invalid path '{path}': the files of a registered version never change. Register a"
+            " new version instead."
+        )
+    return files.find_place(tx, inner)
+
+
+def entries_out(entries: list[manifests.Entry], folder: str = "") -> list[dict[str, Any]]:
+    """A folder's entries as MLflow's file infos, their paths below ``folder``."""
+    start = f"{folder}/" if folder else ""
+    return [
+        {"path": start + entry.name, "is_dir": True}
+        if entry.is_dir
+        else {"path": start + entry.name, "is_dir": False, "file_size": entry.size_bytes}
+        for entry in entries
+    ]
+
+
+def _listed(tx: Tx, root_uri: str, place: Place) -> dict[str, Any]:
+    entries = manifests.list_folder(tx, place.manifest_id, place.path)
+    answer: dict[str, Any] = {"root_uri": root_uri}
+    if entries:
+        answer["files"] = entries_out(entries, place.path)
     return answer
 
 
-def list_run_files(tx: Tx, ask: ListFiles) -> dict[str, Any]:
-    path = check_path(ask.path, root_ok=True)
-    place, root = files.run_place(tx, ask.run_id or "", path)
-    return _listing(root, tx, place)
+def list_artifacts(tx: Tx, ask: ListArtifacts) -> dict[str, Any]:
+    path = manifests.check_path(ask.path, root_ok=True)
+    place, root_uri = files.run_place(tx, ask.run_id or "", path)
+    return _listed(tx, root_uri, place)
 
 
-def list_model_files(tx: Tx, ask: ListModelFiles) -> dict[str, Any]:
-    path = check_path(ask.artifact_directory_path, root_ok=True)
-    place, root = files.model_place(tx, ask.model_id, path)
-    return _listing(root, tx, place)
+def list_model(tx: Tx, ask: ListModel) -> dict[str, Any]:
+    path = manifests.check_path(ask.artifact_directory_path, root_ok=True)
+    place, root_uri = files.model_place(tx, ask.model_id or "", path)
+    return _listed(tx, root_uri, place)
 
 
-def list_proxy(tx: Tx, ask: ListProxy) -> dict[str, Any]:
-    path = files.within_workspace(tx, check_path(ask.path, root_ok=True))
-    place = _find(tx, path)
-    found = manifests.list_folder(tx, place.manifest_id, place.path)
-    return {"files": [entry_out(entry) for entry in found]} if found else {}
+def list_proxied(tx: Tx, ask: ListProxied) -> dict[str, Any]:
+    place = find_place(tx, manifests.check_path(ask.path, root_ok=True))
+    entries = manifests.list_folder(tx, place.manifest_id, place.path)
+    return {"files": entries_out(entries)} if entries else {}
 
 
-def _find(tx: Tx, path: str) -> Place:
-    """Whose file a proxy path (without workspace) names; raises ``NotFound`` for a version."""
-    head, _, rest = path.partition("/")
-    if head != VERSIONS:
-        return files.find_place(tx, path)
-    number, _, inner = rest.partition("/")
-    found = versions.find_version(tx, int(number)) if _is_id(number) else None
-    if found is None:
-        raise NotFound(f"No version of a model has its files at '{path}'.")
-    return Place("version", found.id, "", found.manifest_id, inner)
+def delete_proxied(tx: Tx, path: str) -> dict[str, Any]:
+    files.delete_path(tx, writable_place(tx, path))
+    return {}
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19  # noqa: PLR2004 -- fits 64 bits
+def presign(tx: Tx, ask: Presign) -> dict[str, Any]:
+    """Refuse: the roots of runs are addresses of this server, not of a cloud's store."""
+    if ask.run_id:
+        files.run_place(tx, ask.run_id)
+    elif ask.model_id:
+        files.model_place(tx, ask.model_id)
+    raise NotOffered(
+        "Files go through this server's own addresses; presigned addresses for a run's or model's"
+        " location are not offered."
+    )
 
 
-def _find_writable(tx: Tx, path: str) -> Place:
-    if path.split("/", 1)[0] == VERSIONS:
-        raise Invalid(
-            f"Invalid path '{path}': the files of a registered version never change. Register a new"
-            " version instead."
-        )
-    return files.find_place(tx, path)
+def path_of(request: Request) -> str:
+    """The checked path at the end of a proxy call's address; raises ``Invalid``."""
+    return manifests.check_path(request.params["path"])
 
 
-def _proxy_path(request: Request) -> str:
-    """The checked path of a proxy call, from the bytes that were sent where they are known."""
-    raw = request.scope.get("raw_path")
-    if not raw:
-        return check_path(request.params["path"])
-    _, _, tail = raw.split(b"?", 1)[0].partition(b"/artifacts/")
-    try:
-        return check_path(unquote_to_bytes(tail).decode())
-    except UnicodeDecodeError:
-        raise Invalid("Invalid path: it is not UTF-8 text.") from None
+def folder_of(request: Request) -> str:
+    """The same, where the folder of everything may be meant."""
+    return manifests.check_path(request.params["path"], root_ok=True)
 
 
-async def _send(request: Request, services: Services, find: Any) -> None:
-    def operation(tx: Tx) -> Outgoing:
-        place: Place = find(tx)
-        return Outgoing(*manifests.read_file(tx, place.manifest_id, place.path))
-
-    outgoing = await services.database.read(operation, request.caller)
-    await send_file(request, services, outgoing)
-
-
-async def download(request: Request, services: Services) -> None:
-    """A file at a proxy path."""
-    path = _proxy_path(request)
-    await _send(request, services, lambda tx: _find(tx, files.within_workspace(tx, path)))
-
-
-async def upload(request: Request, services: Services) -> None:
-    """Store the body at a proxy path."""
-    path = _proxy_path(request)
-
-    def check(tx: Tx) -> None:
-        _find_writable(tx, files.within_workspace(tx, path))
-
-    await services.database.read(check, request.caller)
+async def put_proxied(request: Request, services: Services) -> None:
+    """Store the body under a proxy path."""
+    path = path_of(request)
+    length = request.header(b"content-length") or b""
+    if not (length.isdigit() and int(length) <= SMALL_MAX):
+        # Much may come: say at once what would be said at the end.
+        await look(request, services, lambda tx: writable_place(tx, path))
 
     def commit(tx: Tx, digest: str, size_bytes: int) -> None:
-        place = _find_writable(tx, files.within_workspace(tx, path))
-        files.put_file(tx, place, digest=digest, size_bytes=size_bytes)
+        files.put_file(tx, writable_place(tx, path), digest=digest, size_bytes=size_bytes)
 
     await receive_file(request, services, commit)
     await respond(request, 200, b"{}")
 
 
-async def remove(request: Request, services: Services) -> None:
-    """Remove a file or a folder at a proxy path; what is not there is removed already."""
-    path = _proxy_path(request)
+async def get_proxied(request: Request, services: Services) -> None:
+    """Send the file at a proxy path."""
+    path = path_of(request)
 
-    def operation(tx: Tx) -> None:
-        files.delete_path(tx, _find_writable(tx, files.within_workspace(tx, path)))
+    def find(tx: Tx) -> Outgoing:
+        place = find_place(tx, path)
+        return Outgoing(*manifests.read_file(tx, place.manifest_id, place.path))
 
-    await services.database.write(operation, request.caller)
-    await respond(request, 200, b"{}")
+    await send_file(request, services, await look(request, services, find))
 
 
 async def get_artifact(request: Request, services: Services) -> None:
-    """A run's file by run and path."""
+    """Send a run's file."""
     uid = query_value(request, "run_id", "run_uuid")
-    path = check_path(query_value(request, "path"))
-    await _send(request, services, lambda tx: files.run_place(tx, uid, path)[0])
+    path = manifests.check_path(query_value(request, "path"))
+
+    def find(tx: Tx) -> Outgoing:
+        place, _ = files.run_place(tx, uid)
+        return Outgoing(*manifests.read_file(tx, place.manifest_id, path))
+
+    await send_file(request, services, await look(request, services, find))
 
 
-async def get_model_file(request: Request, services: Services) -> None:
-    """A logged model's file by model and path."""
-    uid = request.params["model_id"]
-    path = check_path(query_value(request, "artifact_file_path"))
-    await _send(request, services, lambda tx: files.model_place(tx, uid, path)[0])
+async def get_model_artifact(request: Request, services: Services) -> None:
+    """Send a logged model's file."""
+    path = manifests.check_path(query_value(request, "artifact_file_path"))
+
+    def find(tx: Tx) -> Outgoing:
+        place, _ = files.model_place(tx, request.params["model_id"])
+        return Outgoing(*manifests.read_file(tx, place.manifest_id, path))
+
+    await send_file(request, services, await look(request, services, find))
 
 
 async def get_version_artifact(request: Request, services: Services) -> None:
-    """A version's file by model, version and path."""
-    name, number = query_value(request, "name"), query_value(request, "version")
-    path = check_path(query_value(request, "path"))
-    if not _is_id(number):
-        raise Invalid(f"Invalid value {number!r} for parameter 'version' supplied: a whole number is expected.")
+    """Send a version's file."""
+    name = query_value(request, "name")
+    number = query_value(request, "version")
+    path = manifests.check_path(query_value(request, "path"))
+    if not is_number(number):
+        raise wrong("version", number, "a whole number is expected")
 
-    def find(tx: Tx) -> Place:
-        found = versions.get_version(tx, name, int(number))
-        if found.manifest_id is None:
-            place = files.find_place(tx, files.location_path(tx, found.location) or "")
-            return replace(place, path="/".join(filter(None, (place.path, path))))
-        return Place("version", found.id, "", found.manifest_id, path)
+    def find(tx: Tx) -> Outgoing:
+        version = versions.get_version(tx, name, int(number))
+        if version.manifest_id is not None:
+            return Outgoing(*manifests.read_file(tx, version.manifest_id, path))
+        location = files.location_path(tx, version.location)
+        if location is None:
+            raise NotFound(
+                f"The files of version {number} of '{name}' are not kept here but at"
+                f" '{version.location}'."
+            )
+        place = files.find_place(tx, f"{location}/{path}")
+        return Outgoing(*manifests.read_file(tx, place.manifest_id, place.path))
 
-    await _send(request, services, find)
+    await send_file(request, services, await look(request, services, find))
 
 
-async def upload_run_file(request: Request, services: Services) -> None:
-    """Store the body as a run's file; small ones only, as MLflow's page sends them."""
+async def upload_artifact(request: Request, services: Services) -> None:
+    """Store the body, at most 10 MB, as a run's file."""
     uid = query_value(request, "run_uuid", "run_id")
-    path = check_path(query_value(request, "path"))
+    path = manifests.check_path(query_value(request, "path"))
+    await look(request, services, lambda tx: files.run_place(tx, uid))
 
     def commit(tx: Tx, digest: str, size_bytes: int) -> None:
-        place = files.run_place(tx, uid, path)[0]
+        if not size_bytes:
+            raise Invalid("Request must specify data.")
+        place, _ = files.run_place(tx, uid, path)
         files.put_file(tx, place, digest=digest, size_bytes=size_bytes)
 
-    await receive_file(request, services, commit, limit=UPLOAD_MAX)
-    await respond(request, 200, encode_json({}))
+    try:
+        await receive_file(request, services, commit, limit=UPLOAD_MAX)
+    except TooLarge as error:
+        raise Invalid(f"Artifact size is too large. Max size is 10MB. {error.message}") from None
+    await respond(request, 200, b"{}")
 
 
-def no_parts(_tx: Tx, _ask: AnyBody) -> None:
-    """Uploads in parts and presigned addresses: clients then send or fetch the file whole."""
-    raise NotOffered(
-        "This server takes and gives files whole, in one streamed request; send a plain PUT or GET."
-    )
+async def get_presigned(request: Request, services: Services) -> None:
+    """An address at the object store from which a client may read a file by itself."""
+    path = path_of(request)
+    blobs: Blobs = services.extra["blobs"]
 
+    def find(tx: Tx) -> Outgoing:
+        place = find_place(tx, path)
+        return Outgoing(*manifests.read_file(tx, place.manifest_id, place.path))
 
-def _nothing(_: Any) -> bytes:
-    return b""
-
-
-def artifact_rows() -> list[Row]:
-    """The file calls."""
-    point, read = Effect.POINT, Effect.READ
-    made = rows_for("GET", "artifacts/list", "run.read", read, ListFiles, list_run_files)
-    folder = "logged-models/{model_id}/artifacts/directories"
-    made += rows_for(
-        "GET", folder, "logged_model.read", read, ListModelFiles, list_model_files, preview=False
-    )
-    streams = [
-        ("GET", "/get-artifact", "run.read", get_artifact),
-        ("GET", "/model-versions/get-artifact", "model.read", get_version_artifact),
-        ("POST", "/ajax-api/2.0/mlflow/upload-artifact", "run.write", upload_run_file),
-        (
-            "GET",
-            "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files",
-            "logged_model.read",
-            get_model_file,
-        ),
-    ]
-    for prefix in PREFIXES:
-        at = f"{prefix}/2.0/{PROXY}"
-        made += [_plain("GET", at, "run.read", read, ListProxy, list_proxy)]
-        streams += [
-            ("GET", f"{at}/{{path:path}}", "run.read", download),
-            ("HEAD", f"{at}/{{path:path}}", "run.read", download),
-            ("PUT", f"{at}/{{path:path}}", "run.write", upload),
-            ("DELETE", f"{at}/{{path:path}}", "run.write", remove),
-        ]
-        base = f"{prefix}/2.0/mlflow-artifacts"
-        made += [
-            _plain("POST", f"{base}/mpu/{step}/{{path:path}}", "run.write", point, AnyBody, no_parts)
-            for step in ("create", "complete", "abort")
-        ]
-        made.append(
-            _plain("GET", f"{base}/presigned/{{path:path}}", "run.read", point, AnyBody, no_parts)
+    found: Outgoing = await look(request, services, find)
+    url = None
+    if found.data is None:
+        url = await blobs.run(blobs.store.sign, found.file.digest, SIGNED_S)
+    if url is None:
+        raise NotOffered(
+            "This file has no address of its own outside this server; download it from"
+            f" /api/2.0/mlflow-artifacts/artifacts/{path}"
         )
-    for call in ("presigned-upload-url", "presigned-download-url"):
-        made += rows_for("POST", f"artifacts/{call}", "run.write", point, AnyBody, no_parts)
-    made += [
-        Row(method, path, action, Effect.STREAM, call, _nothing, _nothing, error_body)
-        for method, path, action, call in streams
-    ]
+    answer = {"url": url, "headers": {}, "file_size": found.file.size_bytes}
+    await respond(request, 200, encode_json(answer))
+
+
+def _as_is(given: Any) -> Any:
+    return given
+
+
+def stream(method: str, path: str, action: str, call: Any) -> Row:
+    """A row that answers by itself."""
+    return Row(method, path, action, Effect.STREAM, call, _as_is, _as_is, error_body)
+
+
+def proxy_rows() -> list[Row]:
+    """The calls below ``mlflow-artifacts``."""
+    made = []
+    for prefix in PREFIXES:
+        at = f"{prefix}/2.0/mlflow-artifacts"
+        file = f"{at}/artifacts/{{path:path}}"
+        made += [
+            stream("GET", file, "run.read", get_proxied),
+            stream("HEAD", file, "run.read", get_proxied),
+            stream("PUT", file, "run.write", put_proxied),
+            stream("GET", f"{at}/presigned/{{path:path}}", "run.read", get_presigned),
+            Row(
+                "DELETE", file, "run.write", Effect.WRITE,
+                delete_proxied, folder_of, encode_json, error_body,
+            ),
+            Row(
+                "GET", f"{at}/artifacts", "run.read", Effect.READ,
+                list_proxied, reader(ListProxied), encode_json, error_body,
+            ),
+        ]  # fmt: skip
     return made
 
 
-def _plain(
-    method: str, path: str, action: str, effect: Effect, kind: type[Message], call: Any
-) -> Row:
-    """A row of a path that has no twins."""
-    return Row(method, path, action, effect, call, reader(kind), encode_json, error_body)
+def artifact_rows() -> list[Row]:
+    """Every call about files."""
+    read = Effect.READ
+    model_files = "logged-models/{model_id}/artifacts"
+    made = [
+        *rows_for("GET", "artifacts/list", "run.read", read, ListArtifacts, list_artifacts),
+        *rows_for(
+            "GET", f"{model_files}/directories", "logged_model.read", read, ListModel, list_model
+        ),
+        *proxy_rows(),
+    ]
+    for name in ("presigned-upload-url", "presigned-download-url"):
+        made += rows_for("POST", f"artifacts/{name}", "run.read", read, Presign, presign)
+    for path, action, call in (
+        ("/get-artifact", "run.read", get_artifact),
+        ("/model-versions/get-artifact", "model.read", get_version_artifact),
+        (f"/ajax-api/2.0/mlflow/{model_files}/files", "logged_model.read", get_model_artifact),
+    ):
+        made += [stream(method, path, action, call) for method in ("GET", "HEAD")]
+    made.append(
+        stream("POST", "/ajax-api/2.0/mlflow/upload-artifact", "run.write", upload_artifact)
+    )
+    return made
