@@ -111,7 +111,7 @@ class Tx:
                 bulk.postgresql_sql, [list(column) for column in zip(*rows, strict=True)]
             )
 
-    def fetch(self, select: sa.Select[Any], **params: Any) -> list[Any]:
+    def fetch(self, select: sa.Select[Any], /, **params: Any) -> list[Any]:
         """Rows of a statement that was built for this one call (searches).
 
         Such a statement is checked for its workspace each time.
