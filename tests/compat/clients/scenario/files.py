@@ -156,6 +156,9 @@ def log_image(scene: Scene) -> None:
     if scene.at_least("2.11"):
         names = [each.path for each in scene.client.list_artifacts(run_id, "images")]
         equal(len(names), 4, f"images by key (a full one and a small one each), {names}")
+        for name in names:
+            with Image.open(read_back(scene, run_id, name)) as image:
+                equal(image.size, (12, 8), f"size of {name}")
 
 
 @step(since="2.4")
