@@ -31,9 +31,10 @@ blobs = sa.Table(
     metadata,
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("data", sa.LargeBinary, nullable=True),
     ms_column("used_ms"),
     ms_column("doomed_ms", nullable=True),
+    # Last, so that reading the others does not walk over it.
+    sa.Column("data", sa.LargeBinary, nullable=True),
 )
 """``used_ms`` is when a file last came to name it, give or take ``FRESH_MS``; ``doomed_ms`` is set
 while the sweep removes it."""

@@ -19,9 +19,9 @@ def upgrade() -> None:
         "blobs",
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("data", sa.LargeBinary(), nullable=True),
         sa.Column("used_ms", sa.BigInteger(), nullable=False),
         sa.Column("doomed_ms", sa.BigInteger(), nullable=True),
+        sa.Column("data", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_blobs")),
     )
     op.create_table(
