@@ -16,6 +16,7 @@ import heddle.tracking.logged_models
 import heddle.tracking.metrics
 import heddle.tracking.params
 import heddle.tracking.runs
+import heddle.views
 import heddle.workspaces  # noqa: F401 -- each import above declares that noun's tables
 from heddle.db.engine import Database
 from heddle.db.schema import metadata

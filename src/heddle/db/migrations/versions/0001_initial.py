@@ -169,6 +169,44 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
     )
     op.create_table(
+        "views",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "scope", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "owner", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("shared", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "document", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_views_workspace_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_views")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "uq_views_workspace_id_owner_scope_name",
+        "views",
+        ["workspace_id", "owner", "scope", "name"],
+        unique=True,
+    )
+    op.create_table(
         "datasets",
         sa.Column(
             "id",
