@@ -158,7 +158,8 @@ def log_image(scene: Scene) -> None:
         equal(len(names), 4, f"images by key (a full one and a small one each), {names}")
         for name in names:
             with Image.open(read_back(scene, run_id, name)) as image:
-                equal(image.size, (12, 8), f"size of {name}")
+                # The small one is scaled by the client to a size of its own.
+                equal(image.format, "PNG" if name.endswith(".png") else "WEBP", name)
 
 
 @step(since="2.4")
