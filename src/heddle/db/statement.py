@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import iterate
 
-__all__ = ["Bulk", "Statement", "among", "check_scoped", "here", "upsert"]
+__all__ = ["Bulk", "Statement", "among", "check_scoped", "here", "is_here", "upsert"]
 
 DIALECTS: Mapping[str, sa.Dialect] = {
     "sqlite": sqlite.dialect(),
@@ -32,6 +32,16 @@ LISTS = "heddle_list"
 def here() -> sa.BindParameter[int]:
     """The caller's workspace, bound by ``Tx``."""
     return sa.bindparam("workspace_id", type_=sa.BigInteger)
+
+
+def is_here(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """That a row which its key finds is in the caller's workspace.
+
+    For statements with ``among`` on a key. SQLite takes a list for longer than a workspace and would
+    go through all rows of the workspace instead; behind the plus no index is considered.
+    """
+    plain = sa.UnaryExpression(column, operator=sa.sql.operators.custom_op("+"), type_=column.type)
+    return plain == here()
 
 
 class among(sa.ColumnElement[bool]):  # noqa: N801 -- reads as an operator of the expression language
@@ -51,6 +61,10 @@ class among(sa.ColumnElement[bool]):  # noqa: N801 -- reads as an operator of th
     def get_children(self, **_: object) -> list[sa.ClauseElement]:  # type: ignore[override]
         """The parts that a visitor of the expression tree should see."""
         return [self.column]
+
+    def self_group(self, against: object = None) -> among:  # noqa: ARG002
+        """Itself: SQLAlchemy would write "= 1" behind it on SQLite, which no index can answer."""
+        return self
 
 
 @compiles(among, "sqlite")
@@ -158,9 +172,7 @@ class Bulk:
         self.columns = tuple(columns)
         names = ", ".join(self.columns)
         marks = ", ".join("?" for _ in self.columns)
-        arrays = ", ".join(
-            f"%s::{_array_of(table.c[name])}" for name in self.columns
-        )
+        arrays = ", ".join(f"%s::{_array_of(table.c[name])}" for name in self.columns)
         insert = f"INSERT INTO {table.name} ({names})"
         self.sqlite_sql = f"{insert} VALUES ({marks}) ON CONFLICT DO NOTHING"
         self.postgresql_sql = f"{insert} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from heddle.db.schema import CLUSTERED, Id, key_column, metadata, owner_column
-from heddle.db.statement import Statement, among, here, upsert
+from heddle.db.statement import Statement, among, here, is_here, upsert
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound
 from heddle.registry import history
@@ -89,7 +89,7 @@ _load = Statement(
 _load_of_models = Statement(
     sa.select(aliases.c.model_id, aliases.c.alias, versions.c.number)
     .select_from(aliases.join(versions, versions.c.id == aliases.c.version_id))
-    .where(versions.c.workspace_id == here(), among(aliases.c.model_id, "ids"))
+    .where(is_here(versions.c.workspace_id), among(aliases.c.model_id, "ids"))
     .order_by(aliases.c.model_id, aliases.c.alias)
 )
 

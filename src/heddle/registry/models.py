@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from heddle.db.schema import id_column, metadata, ms_column, text_column, workspace_column
-from heddle.db.statement import Statement, among, here, upsert
+from heddle.db.statement import Statement, among, here, is_here, upsert
 from heddle.db.tx import Tx
 from heddle.errors import AlreadyExists, Invalid, NotFound
 from heddle.keys import check_key, check_text
@@ -102,7 +102,9 @@ _named = (in_workspace, models.c.name == sa.bindparam("name"), living)
 _by_id = (in_workspace, models.c.id == sa.bindparam("id"))
 _find = Statement(sa.select(*_columns).where(*_named))
 _take = Statement(sa.select(*_columns).where(*_named).with_for_update())
-_load = Statement(sa.select(*_columns).where(in_workspace, among(models.c.id, "ids")))
+_load = Statement(
+    sa.select(*_columns).where(is_here(models.c.workspace_id), among(models.c.id, "ids"))
+)
 _find_ids = Statement(
     sa.select(models.c.id).where(in_workspace, among(models.c.name, "names"), living)
 )

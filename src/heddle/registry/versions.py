@@ -27,7 +27,7 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Statement, among, here
+from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import DEFAULT_WORKSPACE, Tx
 from heddle.errors import Invalid, NotFound
 from heddle.keys import check_key, check_text
@@ -184,7 +184,9 @@ _take = Statement(_select.where(*_numbered).with_for_update(of=versions))
 _get_by_id = Statement(
     _select.where(_here, versions.c.id == sa.bindparam("id", type_=sa.BigInteger), *living)
 )
-_load = Statement(_select.where(_here, among(versions.c.id, "ids"), *living))
+_load = Statement(
+    _select.where(is_here(versions.c.workspace_id), among(versions.c.id, "ids"), *living)
+)
 _by_id = (_here, versions.c.id == sa.bindparam("id"))
 _describe = Statement(
     sa.update(versions)
@@ -230,7 +232,7 @@ def _of_stage(stage: str, *, last: bool) -> sa.ColumnElement[int | None]:
 _latest, _first = (
     Statement(
         sa.select(models.c.id, *(_of_stage(stage, last=last) for stage in STAGES)).where(
-            models.c.workspace_id == here(), among(models.c.id, "ids")
+            is_here(models.c.workspace_id), among(models.c.id, "ids")
         )
     )
     for last in (True, False)
