@@ -212,6 +212,8 @@ class CloudStore:
 
     def _blocks(self, key: str, start: int, end: int | None) -> Iterator[bytes]:
         options: Any = {}
+        if end is not None and start >= end:
+            return
         if end is not None:
             options = {"range": (start, end)}
         elif start:
