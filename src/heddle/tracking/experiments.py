@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
@@ -137,7 +138,7 @@ def create_experiment(
 ) -> int:
     """Make an experiment and return its id; raises ``Invalid``, ``AlreadyExists``."""
     check_name(name)
-    check_text(artifact_location, "The artifact location", LOCATION_MAX)
+    check_location(artifact_location)
     row = tx.one(
         _insert,
         name=name,
@@ -153,6 +154,32 @@ def create_experiment(
     tags.add(tx, experiment_id, pairs)
     tx.changed("experiment", str(experiment_id), "created")
     return experiment_id
+
+
+def check_location(location: str) -> None:
+    """Raise ``Invalid`` unless files can be addressed below ``location``."""
+    check_text(location, "The artifact location", LOCATION_MAX)
+    try:
+        parts = urlsplit(location)
+    except ValueError as error:
+        raise Invalid(f"The artifact location {location!r} is no address: {error}.") from None
+    if parts.scheme == "runs":
+        raise Invalid(
+            f"The artifact location {location!r} names a run; experiments are kept elsewhere."
+        )
+    if parts.fragment:
+        raise Invalid(f"The artifact location {location!r} must not have a fragment (#...).")
+    if ".." in parts.query:
+        raise Invalid(f"The query of the artifact location {location!r} must not hold '..'.")
+
+
+def files_below(location: str, below: str) -> str:
+    """Where the files of something in an experiment are addressed; a query stays at the end."""
+    if "?" not in location and "#" not in location:
+        return f"{location}/{below}/artifacts"
+    parts = urlsplit(location)
+    path = f"{parts.path.rstrip('/')}/{below}/artifacts"
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
 
 
 def check_name(name: str) -> None:

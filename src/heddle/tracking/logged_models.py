@@ -33,7 +33,7 @@ from heddle.keys import check_key, check_text
 from heddle.search.fields import Attribute, Catalogue, Keyed
 from heddle.search.sql import search_ids, where
 from heddle.tags import Pair, Tags
-from heddle.tracking.experiments import living_experiment
+from heddle.tracking.experiments import files_below, living_experiment
 from heddle.tracking.metrics import check_point, storable
 from heddle.tracking.params import as_number, check_params
 from heddle.tracking.run_names import random_name
@@ -263,7 +263,7 @@ def create(
     check_params(params)
     experiment = living_experiment(tx, experiment_id)
     uid = f"m-{uuid.uuid4().hex}"
-    location = f"{experiment.artifact_location}/models/{uid}/artifacts"
+    location = files_below(experiment.artifact_location, f"models/{uid}")
     row = tx.one(
         _insert,
         experiment_id=experiment_id,
@@ -345,8 +345,10 @@ def finalize(tx: Tx, uid: str, status: str) -> FullLoggedModel:
 
 
 def delete(tx: Tx, uid: str) -> None:
-    """Mark a logged model deleted; raises ``NotFound`` if it is not there."""
-    _change(tx, replace(get(tx, uid), deleted_ms=tx.now_ms), "deleted")
+    """Mark a logged model deleted, if it is not already; raises ``NotFound`` if there is none."""
+    model = get(tx, uid, deleted=True)
+    if model.deleted_ms is None:
+        _change(tx, replace(model, deleted_ms=tx.now_ms), "deleted")
 
 
 def log_params(tx: Tx, uid: str, params: Sequence[Pair]) -> None:

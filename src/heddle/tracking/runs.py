@@ -10,17 +10,22 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
 from heddle.db.schema import Id, id_column, metadata, ms_column, text_column, workspace_column
-from heddle.db.statement import Statement, among, here
+from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound, WrongState
 from heddle.keys import check_text
 from heddle.tags import Pair, Tags
-from heddle.tracking.experiments import experiments, living_experiment, mark_deleted, mark_restored
+from heddle.tracking.experiments import (
+    experiments,
+    files_below,
+    living_experiment,
+    mark_deleted,
+    mark_restored,
+)
 from heddle.tracking.run_names import random_name
 
 RUNNING = "RUNNING"
@@ -77,10 +82,14 @@ COLUMNS = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 _here = runs.c.workspace_id == here()
 _uid = runs.c.uid == sa.bindparam("uid")
 _get = Statement(sa.select(*COLUMNS).where(_here, _uid))
-_load = Statement(sa.select(*COLUMNS).where(_here, among(runs.c.id, "ids")))
+_load = Statement(
+    sa.select(*COLUMNS).where(is_here(runs.c.workspace_id), among(runs.c.id, "ids"))
+)
 _uids = Statement(sa.select(runs.c.uid, runs.c.id).where(_here, among(runs.c.uid, "uids")))
 _revisions = Statement(
-    sa.select(runs.c.id, runs.c.uid, runs.c.revision).where(_here, among(runs.c.id, "ids"))
+    sa.select(runs.c.id, runs.c.uid, runs.c.revision).where(
+        is_here(runs.c.workspace_id), among(runs.c.id, "ids")
+    )
 )
 _touch = Statement(
     sa.update(runs)
@@ -146,7 +155,7 @@ def create_run(
     labels[NAME_TAG] = name
     experiment = living_experiment(tx, experiment_id)
     uid = uuid.uuid4().hex
-    location = run_location(experiment.artifact_location, uid)
+    location = files_below(experiment.artifact_location, uid)
     row = tx.one(
         _insert,
         experiment_id=experiment_id,
@@ -163,15 +172,6 @@ def create_run(
     return Run(
         row[0], experiment_id, uid, name, user_id, RUNNING, start_ms, None, location, None, 1
     )
-
-
-def run_location(experiment_location: str, uid: str) -> str:
-    """Where a run's files are addressed; a query or fragment of the location stays at its end."""
-    if "?" not in experiment_location and "#" not in experiment_location:
-        return f"{experiment_location}/{uid}/artifacts"
-    parts = urlsplit(experiment_location)
-    path = f"{parts.path.rstrip('/')}/{uid}/artifacts"
-    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
 
 
 def get_run(tx: Tx, uid: str) -> Run:
@@ -283,6 +283,9 @@ def set_tags(tx: Tx, uid: str, pairs: Sequence[Pair]) -> None:
 def write_tags(tx: Tx, run_id: int, pairs: Iterable[Pair]) -> None:
     """Write checked tags of a run that is taken up already."""
     for key, value in dict(pairs).items():
+        if key == NAME_TAG and not value:
+            # A run is never without a name.
+            continue
         tags.set(tx, run_id, key, value)
         if key == NAME_TAG:
             tx.run(_rename, id=run_id, name=value)

@@ -239,6 +239,8 @@ def _header(answer: Answer, name: str) -> object:
     value = answer.headers.get(name)
     if name != "content-disposition" or value is None:
         return value
+    if starred := re.search(r"filename\*=(\S+)", value):
+        return value.split(";")[0], starred[1]
     message = Message()
     message[name] = value
     return message.get_content_disposition(), message.get_filename()

@@ -11,7 +11,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import Any
 
-from differential.compare import Comparison
+from differential.compare import Comparison, Mismatch
 from differential.differences import Difference, Turn
 from differential.exchange import Answer, Request, Side
 
@@ -94,7 +94,7 @@ class Conversation:
         self._said.append(_transcript(requests[0], mlflow))
         self.claims = []
         if mismatches:
-            turn = _turn(requests[1], mlflow, heddle, mismatches)
+            turn = _turn(requests[1], mlflow, heddle, mismatches, self._said[:-1])
             self.claims = [known.id for known in self._differences if known.claims(turn)]
             if not self.claims:
                 raise Disagreement(self._report(turn, requests[1]))
@@ -130,7 +130,13 @@ def _transcript(request: Request, answer: Answer) -> str:
     return f"{request.method} {request.path[:600]} {body[:600]} -> {answer.brief()[:300]}"
 
 
-def _turn(request: Request, mlflow: Answer, heddle: Answer, mismatches: list[Any]) -> Turn:
+def _turn(
+    request: Request,
+    mlflow: Answer,
+    heddle: Answer,
+    mismatches: list[Mismatch],
+    before: list[str],
+) -> Turn:
     split = urllib.parse.urlsplit(request.path)
     route = ROUTE.fullmatch(split.path)
     try:
@@ -145,4 +151,5 @@ def _turn(request: Request, mlflow: Answer, heddle: Answer, mismatches: list[Any
         mlflow=mlflow,
         heddle=heddle,
         mismatches=mismatches,
+        before=before,
     )

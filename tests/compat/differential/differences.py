@@ -20,7 +20,8 @@ PAGE = Path(__file__).parent.parent / "differences.md"
 
 @dataclass(frozen=True)
 class Turn:
-    """One request and both answers; `call` is method and route, `sent` the decoded body if any."""
+    """One request and both answers; `call` is method and route, `sent` the decoded body if any, `before` what was said
+    earlier, to MLflow."""
 
     call: str
     query: dict[str, list[str]]
@@ -29,8 +30,18 @@ class Turn:
     mlflow: Answer
     heddle: Answer
     mismatches: list[Mismatch]
+    before: list[str]
 
 
+FILTER_FAULTS = r"filter|order|entity type|key|attributes|quoted string|comparator|IS NULL"
+OWN_ABILITIES = {
+    "features_enabled.gateway",
+    "multipart_downloads_enabled",
+    "multipart_uploads_enabled",
+    "presigned_upload_model_id_supported",
+    "presigned_upload_run_id_supported",
+    "workspaces_enabled",
+}
 Predicate = Callable[[Turn], bool]
 PREDICATES: dict[str, Predicate] = {}
 
@@ -125,7 +136,7 @@ def beyond_limit(turn: Turn) -> bool:
 def filter_understood(turn: Turn) -> bool:
     """A filter or order that MLflow refuses and Heddle understands."""
     refused = turn.mlflow.error_code == "INVALID_PARAMETER_VALUE" and turn.heddle.status == 200
-    return refused and bool(re.search(r"filter|order|entity type|key|attributes", _said(turn.mlflow)))
+    return refused and bool(re.search(FILTER_FAULTS, _said(turn.mlflow)))
 
 
 @predicate
@@ -135,23 +146,178 @@ def filter_half_read(turn: Turn) -> bool:
 
 
 @predicate
-def blank_counts_as_missing(turn: Turn) -> bool:
-    """Both refuse a blank; MLflow calls it missing."""
-    return _paths(turn) == {"message"} and "Missing value" in _said(turn.mlflow) and (
-        isinstance(turn.sent, dict)
-    )
+def same_refusal(turn: Turn) -> bool:
+    """Both refuse alike; only the words that clients know are others."""
+    blank = "Missing value" in _said(turn.mlflow) and isinstance(turn.sent, dict)
+    return _paths(turn) == {"message"} and (blank or "NUL character" in _said(turn.heddle))
 
 
 @predicate
 def broken_json(turn: Turn) -> bool:
     """A body that is no JSON object."""
-    return turn.raw != b"" and not isinstance(turn.sent, dict) and turn.heddle.status == 400
+    answered = turn.mlflow.status != 500 and turn.heddle.status == 400
+    return answered and turn.raw != b"" and not isinstance(turn.sent, dict)
 
 
 @predicate
-def newer_number(turn: Turn) -> bool:
+def number_kept(turn: Turn) -> bool:
     """A number that is not finite, or beyond doubles, where MLflow stored zeros."""
     return bool(turn.mismatches) and all(
-        mismatch.mlflow in (0, 0.0) and mismatch.heddle in ("NaN", 1.7976931348623157e308, 7)
+        mismatch.mlflow in (0, 0.0) and mismatch.heddle in ("NaN", 1.7976931348623157e308)
+        for mismatch in turn.mismatches
+    )
+
+
+@predicate
+def offered_too(turn: Turn) -> bool:
+    """A route that MLflow no longer has, or not with this method."""
+    page = turn.mlflow.status in (404, 405) and turn.mlflow.error_code is None
+    return page and turn.heddle.status < 500
+
+
+@predicate
+def spelled_in_camel_case(turn: Turn) -> bool:
+    """A field in lowerCamelCase where MLflow knows it only in snake_case."""
+    spelled = [*turn.query, *(turn.sent if isinstance(turn.sent, dict) else ())]
+    missed = "Missing value" in _said(turn.mlflow) and turn.heddle.status == 200
+    return missed and any(name != name.lower() for name in spelled)
+
+
+@predicate
+def own_abilities(turn: Turn) -> bool:
+    """What each server says that it can do."""
+    return _paths(turn) <= OWN_ABILITIES
+
+
+@predicate
+def noted_as_sent(turn: Turn) -> bool:
+    """The older clients' note of a model, as JSON in a tag."""
+    return all(
+        mismatch.path.endswith(".value") and "utc_time_created" in str(mismatch.heddle)
+        for mismatch in turn.mismatches
+    )
+
+
+@predicate
+def name_was_freed(turn: Turn) -> bool:
+    """The name of an experiment that was deleted earlier."""
+    taken = turn.mlflow.error_code == "RESOURCE_ALREADY_EXISTS" and turn.heddle.status == 200
+    return taken and any("/experiments/delete " in line for line in turn.before)
+
+
+@predicate
+def name_of_blanks(turn: Turn) -> bool:
+    """A name that shows nothing."""
+    return _refused(turn, "needs a name that is not empty")
+
+
+@predicate
+def odd_key_at_creation(turn: Turn) -> bool:
+    """A key that MLflow refuses everywhere but at creation."""
+    return _refused(turn, "Invalid tag name", "Invalid parameter name")
+
+
+@predicate
+def trailing_slash(turn: Turn) -> bool:
+    """A location with and without the slash at its end."""
+    return all(
+        mismatch.path.endswith("artifact_location")
+        and str(mismatch.mlflow).rstrip("/") == mismatch.heddle
+        for mismatch in turn.mismatches
+    )
+
+
+@predicate
+def content_type_in_capitals(turn: Turn) -> bool:
+    """JSON by another spelling of its media type."""
+    return "Content-Type must be one of" in _said(turn.mlflow) and turn.heddle.status == 200
+
+
+@predicate
+def path_names_the_model(turn: Turn) -> bool:
+    """The model's id is in the path and not in the body."""
+    missed = "Missing value for required parameter 'model_id'" in _said(turn.mlflow)
+    return missed and turn.heddle.status in (200, 404)
+
+
+@predicate
+def model_was_deleted(turn: Turn) -> bool:
+    """A change of a logged model that was deleted earlier."""
+    gone = turn.mlflow.status == 200 and turn.heddle.status == 404
+    return gone and any(re.match("DELETE .*/logged-models/", line) for line in turn.before)
+
+
+@predicate
+def found_by_status_or_data_set(turn: Turn) -> bool:
+    """Logged models asked for by status, or by a data set's name alone."""
+    asked = turn.sent if isinstance(turn.sent, dict) else {}
+    nameless = any("dataset_digest" not in item for item in asked.get("datasets", ()))
+    return "status" in asked.get("filter", "") or nameless
+
+
+@predicate
+def run_is_unknown(turn: Turn) -> bool:
+    """The metric history of a run that does not exist."""
+    return turn.mlflow.body.strip() == b"{}" and turn.heddle.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+@predicate
+def nan_in_quotes(turn: Turn) -> bool:
+    """NaN as a bare word, which is no JSON, and as a text."""
+    return all(
+        str(mismatch.mlflow) == "nan" and mismatch.heddle == "NaN" for mismatch in turn.mismatches
+    )
+
+
+@predicate
+def sampled_otherwise(turn: Turn) -> bool:
+    """As many points, the same first and last, others between."""
+    theirs, ours = (answer.json.get("metrics", []) for answer in (turn.mlflow, turn.heddle))
+    ends = [[(p["step"], p["value"]) for p in (side[0], side[-1])] for side in (theirs, ours)]
+    return len(theirs) == len(ours) and ends[0] == ends[1]
+
+
+@predicate
+def run_is_not_named(turn: Turn) -> bool:
+    """A call about a run without saying which, or by a name that the call does not take."""
+    unnamed = _said(turn.mlflow) in ("Run with id= not found", "Run with id=None not found")
+    return unnamed and turn.heddle.status == 400
+
+
+@predicate
+def cleared_description(turn: Turn) -> bool:
+    """No description against an empty one."""
+    return all(
+        mismatch.path.endswith("description")
+        and (mismatch.mlflow, mismatch.heddle) == ("absent", "")
+        for mismatch in turn.mismatches
+    )
+
+
+@predicate
+def backslash(turn: Turn) -> bool:
+    """A path that means another on another system."""
+    return _refused(turn, "Invalid path") and "%5C" in turn.call
+
+
+@predicate
+def parameter_is_named(turn: Turn) -> bool:
+    """A missing parameter by its usual code."""
+    asked = turn.mlflow.error_code == "BAD_REQUEST" and "must include" in _said(turn.mlflow)
+    return asked and _said(turn.heddle).startswith("Missing value for required parameter")
+
+
+@predicate
+def transfers(turn: Turn) -> bool:
+    """What each server offers for large files."""
+    return 501 in (turn.mlflow.status, turn.heddle.status)
+
+
+@predicate
+def empty_file(turn: Turn) -> bool:
+    """The size of a file without content."""
+    return all(
+        mismatch.path.endswith(".file_size")
+        and (mismatch.mlflow, mismatch.heddle) == ("absent", 0)
         for mismatch in turn.mismatches
     )

@@ -13,7 +13,7 @@ from heddle.api.mlflow.tracking import (
     pairs_of,
     pairs_out,
 )
-from heddle.api.mlflow.wire import Message, Reply, number_out, rows_for, wrong
+from heddle.api.mlflow.wire import Message, Reply, missing, number_out, rows_for, wrong
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
 from heddle.search import page
@@ -83,8 +83,7 @@ class OrderIn(Message):
 
 
 class SearchModels(Message):
-    required: ClassVar = ("experiment_ids",)
-    experiment_ids: list[str] = []
+    experiment_ids: list[str] | None = None
     filter: str = ""
     datasets: list[DatasetIn] = []
     max_results: int = SEARCH_DEFAULT
@@ -100,8 +99,8 @@ class InfoOut(Reply):
     last_updated_timestamp_ms: int
     artifact_uri: str
     status: str
-    model_type: str | None = None
-    source_run_id: str | None = None
+    model_type: str
+    source_run_id: str
     status_message: str | None = None
     tags: list[PairOut] = []
 
@@ -133,8 +132,8 @@ def model_out(full: FullLoggedModel) -> dict[str, Any]:
         last_updated_timestamp_ms=model.updated_ms,
         artifact_uri=model.artifact_uri,
         status=STATUS[model.status],
-        model_type=model.model_type or None,
-        source_run_id=model.source_run_uid or None,
+        model_type=model.model_type,
+        source_run_id=model.source_run_uid,
         status_message=model.status_message or None,
         tags=pairs_out(full.tags),
     )
@@ -199,6 +198,8 @@ def delete_tag(tx: Tx, ask: ModelTag) -> dict[str, Any]:
 
 
 def search_models(tx: Tx, ask: SearchModels) -> dict[str, Any]:
+    if ask.experiment_ids is None:
+        raise missing("experiment_ids")
     limit = limit_of(ask.max_results, SEARCH_MAX)
     order = [
         ModelOrder(

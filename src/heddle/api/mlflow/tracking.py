@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from heddle.api.http import Effect, Row, encode_json
-from heddle.api.mlflow.wire import Message, Reply, number_out, rows_for, wrong
+from heddle.api.mlflow.wire import Int64, Message, Reply, missing, number_out, rows_for, wrong
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound
 from heddle.search import page
@@ -62,7 +62,7 @@ class ExperimentName(Message):
 
 class SearchExperiments(Message):
     enums: ClassVar = {"view_type": VIEW_NAMES}
-    max_results: int | None = None
+    max_results: Int64 | None = None
     page_token: str = ""
     filter: str = ""
     order_by: list[str] = []
@@ -86,7 +86,7 @@ class CreateRun(Message):
     experiment_id: str = ""
     user_id: str = ""
     run_name: str = ""
-    start_time: int | None = None
+    start_time: Int64 | None = None
     tags: list[Pair] = []
 
 
@@ -99,7 +99,7 @@ class RunId(Message):
 class UpdateRun(RunId):
     enums: ClassVar = {"status": STATUS_NAMES}
     status: str | None = None
-    end_time: int | None = None
+    end_time: Int64 | None = None
     run_name: str | None = None
 
 
@@ -108,7 +108,7 @@ class SearchRuns(Message):
     experiment_ids: list[str] = []
     filter: str = ""
     run_view_type: str = "ACTIVE_ONLY"
-    max_results: int = 1000
+    max_results: Int64 = 1000
     order_by: list[str] = []
     page_token: str = ""
 
@@ -119,8 +119,8 @@ class LogMetric(Message):
     run_id: str | None = None
     key: str | None = None
     value: float | None = None
-    timestamp: int | None = None
-    step: int = 0
+    timestamp: Int64 | None = None
+    step: Int64 = 0
     model_id: str = ""
     dataset_name: str = ""
     dataset_digest: str = ""
@@ -148,8 +148,8 @@ class BatchMetric(Message):
     required: ClassVar = ("key", "value", "timestamp")
     key: str
     value: float
-    timestamp: int
-    step: int = 0
+    timestamp: Int64
+    step: Int64 = 0
     model_id: str = ""
     dataset_name: str = ""
     dataset_digest: str = ""
@@ -188,7 +188,7 @@ class ModelInputIn(Message):
 class ModelOutputIn(Message):
     required: ClassVar = ("model_id",)
     model_id: str
-    step: int = 0
+    step: Int64 = 0
 
 
 class LogInputs(Message):
@@ -201,7 +201,7 @@ class LogInputs(Message):
 class LogOutputs(Message):
     required: ClassVar = ("run_id",)
     run_id: str | None = None
-    models: list[ModelOutputIn] = []
+    models: list[ModelOutputIn] | None = None
 
 
 class LogModel(Message):
@@ -215,7 +215,7 @@ class GetHistory(Message):
     older: ClassVar = {"run_uuid": "run_id"}
     run_id: str | None = None
     metric_key: str | None = None
-    max_results: int | None = None
+    max_results: Int64 | None = None
     page_token: str = ""
 
 
@@ -223,16 +223,16 @@ class BulkHistory(Message):
     required: ClassVar = ("run_id", "metric_key")
     run_id: list[str] = []
     metric_key: str | None = None
-    max_results: int = BULK_POINTS
+    max_results: Int64 = BULK_POINTS
 
 
 class BulkInterval(Message):
     required: ClassVar = ("run_ids", "metric_key")
     run_ids: list[str] = []
     metric_key: str | None = None
-    start_step: int | None = None
-    end_step: int | None = None
-    max_results: int = INTERVAL_POINTS
+    start_step: Int64 | None = None
+    end_step: Int64 | None = None
+    max_results: Int64 = INTERVAL_POINTS
 
 
 class PairOut(msgspec.Struct, gc=False):
@@ -323,7 +323,8 @@ def run_info_out(run: Run) -> RunInfoOut:
         run_name=run.name,
         user_id=run.user_id,
         status=run.status,
-        start_time=run.start_ms,
+        # MLflow's own clients always say when; a run that does not began at 0.
+        start_time=run.start_ms or 0,
         end_time=run.end_ms,
         artifact_uri=run.artifact_uri,
         lifecycle_stage=stage_out(run.deleted_ms),
@@ -365,12 +366,8 @@ def run_out(full: FullRun, *, model_inputs: bool) -> dict[str, Any]:
     if model_inputs and full.model_inputs:
         used["model_inputs"] = [{"model_id": item.model_uid} for item in full.model_inputs]
     out: dict[str, Any] = {"info": run_info_out(full.run), "data": data, "inputs": used}
-    if full.model_outputs:
-        out["outputs"] = {
-            "model_outputs": [
-                {"model_id": item.model_uid, "step": item.step} for item in full.model_outputs
-            ]
-        }
+    made = [{"model_id": item.model_uid, "step": item.step} for item in full.model_outputs]
+    out["outputs"] = {"model_outputs": made} if made else {}
     return out
 
 
@@ -512,7 +509,10 @@ def create_run(tx: Tx, ask: CreateRun) -> dict[str, Any]:
     )
     labels = dict(pairs_of(ask.tags)) | {runs.NAME_TAG: made.name}
     full = FullRun(made, (), (), sorted(labels.items()), (), (), ())
-    return {"run": run_out(full, model_inputs=True)}
+    answer = run_out(full, model_inputs=True)
+    # A run that was just made has none yet, and MLflow does not say so.
+    del answer["outputs"]
+    return {"run": answer}
 
 
 def get_run(tx: Tx, ask: RunId) -> bytes:
@@ -543,7 +543,7 @@ def restore_run(tx: Tx, ask: RunId) -> dict[str, Any]:
 def search_runs(tx: Tx, ask: SearchRuns) -> bytes:
     limit = limit_of(ask.max_results, SEARCH_MAX)
     offset = page.decode(ask.page_token) if ask.page_token else 0
-    wanted = [int(text) for text in ask.experiment_ids if text.isdecimal() and len(text) < 19]  # noqa: PLR2004
+    wanted = [experiment_id_in(text) for text in ask.experiment_ids]
     found = run_search.search_runs(
         tx,
         experiment_ids=wanted,
@@ -571,7 +571,9 @@ def log_metric(tx: Tx, ask: LogMetric) -> dict[str, Any]:
 
 
 def model_point(item: LogMetric | BatchMetric) -> logged_models.ModelPoint:
-    """A point that also belongs to a logged model."""
+    """A point that also belongs to a logged model; raises ``Invalid`` for half a data set."""
+    if bool(item.dataset_name) != bool(item.dataset_digest):
+        raise Invalid("Both dataset_name and dataset_digest must be provided if one is provided.")
     return logged_models.ModelPoint(
         item.model_id, item.key or "", item.value or 0.0, item.timestamp or 0, item.step, item.dataset_name, item.dataset_digest
     )  # fmt: skip
@@ -643,6 +645,8 @@ def log_inputs(tx: Tx, ask: LogInputs) -> dict[str, Any]:
 
 
 def log_outputs(tx: Tx, ask: LogOutputs) -> dict[str, Any]:
+    if ask.models is None:
+        raise missing("models")
     inputs.log_outputs(tx, ask.run_id or "", [ModelOutput(m.model_id, m.step) for m in ask.models])
     return {}
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -21,6 +21,9 @@ from heddle.api.http import Effect, Request, Row, encode_json
 from heddle.errors import HeddleError, Invalid
 
 PREFIXES = ("/api", "/ajax-api")
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number as far as the wire, and the databases, go."""
 
 
 class Message(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -84,7 +87,8 @@ def _check_content_type(value: bytes | None) -> None:
         )
 
 
-def _missing(name: str) -> Invalid:
+def missing(name: str) -> Invalid:
+    """The failure for a required field that is not there."""
     return Invalid(f"Missing value for required parameter '{name}'.")
 
 
@@ -105,7 +109,7 @@ def _complete(message: M, kind: type[M]) -> M:
     for name in kind.required:
         value = getattr(message, name)
         if value is None or value == "" or value == []:
-            raise _missing(name)
+            raise missing(name)
     return message
 
 
@@ -169,7 +173,7 @@ def _build(value: Mapping[str, Any], kind: type[M], at: str) -> M:
         given[name] = _value(item, hint, f"{at}{name}", kind.enums.get(name))
     for name in kind.required:
         if name not in given:
-            raise _missing(f"{at}{name}")
+            raise missing(f"{at}{name}")
     return kind(**given)
 
 
@@ -270,7 +274,7 @@ def _plain_query(query: Mapping[str, list[str]], kind: type[Message]) -> dict[st
         if get_origin(hint) is list:
             value[spelling] = items
             continue
-        item: Any = items[-1]
+        item: Any = items[0]
         parts = get_args(hint) or (hint,)
         if bool in parts:
             if item.lower() not in ("true", "false"):
