@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from heddle.errors import HeddleError
-from heddle.settings import from_environment
+from heddle.errors import HeddleError, NotFound
+from heddle.settings import Settings, from_environment
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,15 +43,51 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--data", type=Path, help="the data folder (heddle-data)")
     migrate.add_argument("--database", help="the database, if it is not in the data folder")
     migrate.set_defaults(command=_migrate)
+    _add_keeping(commands)
+    _add_reading(commands)
     return parser
+
+
+def _add_keeping(commands: Any) -> None:
+    verify = commands.add_parser("verify", help="compare every stored content with its digest")
+    _store(verify)
+    verify.set_defaults(command=_verify)
+    collect = commands.add_parser("gc", help="remove contents that nothing refers to any more")
+    _store(collect)
+    collect.add_argument(
+        "--delete", action="store_true", help="do it; without, only say what would go"
+    )
+    collect.set_defaults(command=_gc)
+
+
+def _add_reading(commands: Any) -> None:
+    for name, about in (
+        ("models", "list the models of a workspace"),
+        ("versions", "list the versions of a model"),
+        ("runs", "list the runs of a workspace"),
+    ):
+        reading = commands.add_parser(name, help=about)
+        if name == "versions":
+            reading.add_argument("model", help="the model's name")
+        if name == "runs":
+            reading.add_argument("--order", action="append", default=[], help="metrics.rmse DESC")
+        reading.add_argument("--filter", default="", help="as in docs/filters.md")
+        reading.add_argument("--workspace", default="default", help="where to look (default)")
+        _store(reading)
+        reading.set_defaults(command=_list, what=name)
+
+
+def _store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="the data folder (heddle-data)")
+    parser.add_argument("--database", help="the database, if it is not in the data folder")
+    parser.add_argument("--artifacts", help="where file contents live, if not in the data folder")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (5000)")
-    parser.add_argument(
-        "--data", type=Path, help="folder for the database and files (heddle-data)"
-    )
+    parser.add_argument("--data", type=Path, help="folder for the database and files (heddle-data)")
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -67,9 +104,7 @@ def _serve(args: argparse.Namespace) -> None:
     serve.check(settings)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
-    print(
-        f"Heddle answers at http://{host}:{port}  (data: {settings.data.absolute()})", flush=True
-    )
+    print(f"Heddle answers at http://{host}:{port}  (data: {settings.data.absolute()})", flush=True)
     serve.serve(settings, listener)
 
 
@@ -89,3 +124,50 @@ def _migrate(args: argparse.Namespace) -> None:
         print("Schema brought up to date." if database.migrate() else "Nothing to do.")
     finally:
         database.close()
+
+
+def _there(args: argparse.Namespace) -> Settings:
+    """The settings of a command on what is there already; raises ``NotFound`` if nothing is."""
+    settings = from_environment(data=args.data, database=args.database, artifacts=args.artifacts)
+    if not settings.database and not (settings.data / "heddle.db").exists():
+        raise NotFound(
+            f"There is no Heddle database in {settings.data.absolute()};"
+            " name the folder with --data."
+        )
+    return settings
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from heddle import console  # noqa: PLC0415 -- only here
+
+    count, problems = console.check_contents(_there(args))
+    if problems or args.json:
+        console.show(problems, as_json=args.json)
+    print(f"{count} contents checked, {len(problems)} damaged.", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _gc(args: argparse.Namespace) -> None:
+    from heddle import console  # noqa: PLC0415 -- only here
+
+    rows = console.collect(_there(args), dry_run=not args.delete)
+    console.show(rows, as_json=args.json)
+    size = sum(row["bytes"] for row in rows)
+    hint = "" if args.delete or not rows else " Add --delete to do it."
+    print(
+        f"{len(rows)} things, {size} bytes {'removed' if args.delete else 'would go'}.{hint}",
+        file=sys.stderr,
+    )
+
+
+def _list(args: argparse.Namespace) -> None:
+    from heddle import console  # noqa: PLC0415 -- only here
+
+    settings = _there(args)
+    if args.what == "models":
+        rows = console.list_models(settings, args.workspace, args.filter)
+    elif args.what == "versions":
+        rows = console.list_versions(settings, args.workspace, args.model, args.filter)
+    else:
+        rows = console.list_runs(settings, args.workspace, args.filter, args.order)
+    console.show(rows, as_json=args.json)

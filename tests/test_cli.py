@@ -1,0 +1,89 @@
+"""The command line on a data folder that a server filled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from heddle.cli import main
+from heddle.database import open_database
+from heddle.db.tx import LOCAL, Tx
+from heddle.registry import aliases, models, registration
+from heddle.settings import Settings
+from heddle.tracking import metrics, runs
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with one model of two versions, from runs with a metric each."""
+    database = open_database(Settings(data=tmp_path).database_url)
+
+    def fill(tx: Tx) -> None:
+        models.create_model(tx, name="grocery")
+        for value in (61.5, 51.25):
+            run = runs.create_run(tx, experiment_id=0, name=f"r{value:.0f}")
+            metrics.log_metric(tx, run.uid, "rmse", value, 1, 0)
+            registration.create_version(
+                tx,
+                name="grocery",
+                source=f"runs:/{run.uid}/model",
+                run_uid=run.uid,
+            )
+        aliases.set_alias(tx, "grocery", "champion", 2)
+
+    database.write_now(fill, LOCAL)
+    database.close()
+    return tmp_path
+
+
+def test_versions_are_listed_and_filtered(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["versions", "grocery", "--data", str(data), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["version"] for row in rows] == [2, 1]
+    assert rows[0]["aliases"] == ["champion"]
+    assert rows[0]["metrics"] == {"rmse": 51.25}
+    few = ["versions", "grocery", "--filter", "metrics.rmse > 60", "--data", str(data), "--json"]
+    assert main(few) == 0
+    assert [row["version"] for row in json.loads(capsys.readouterr().out)] == [1]
+    assert main(["models", "--data", str(data)]) == 0
+    assert "champion=2" in capsys.readouterr().out
+
+
+def test_runs_are_listed_in_order(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--order", "metrics.rmse", "--data", str(data), "--json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["r51", "r62"]
+
+
+def test_keeping(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--data", str(data)]) == 0
+    assert main(["gc", "--data", str(data)]) == 0
+    assert "0 contents checked, 0 damaged" in capsys.readouterr().err
+    assert main(["migrate", "--data", str(data)]) == 0
+    assert "Nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["versions", "missing"], "Registered Model with name=missing not found"),
+        (["runs", "--filter", "metrics.rmse >"], "character 15"),
+        (["runs", "--workspace", "nowhere"], "Workspace 'nowhere' does not exist"),
+        (["serve", "--host", "0.0.0.0"], "ssh -N -L"),
+        (["serve", "--workers", "2"], "PostgreSQL"),
+    ],
+)
+def test_mistakes_are_explained(
+    data: Path, capsys: pytest.CaptureFixture[str], argv: list[str], says: str
+) -> None:
+    assert main([*argv, "--data", str(data)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_folder_without_a_database_is_not_made_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "--data", str(tmp_path / "typo")]) == 2
+    assert "no Heddle database" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
