@@ -128,7 +128,7 @@ class Statement:
 
     def _compile(self, dialect: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
         done = self.core.compile(dialect=DIALECTS[dialect])
-        constants = {k: v for k, v in done.params.items() if v is not None}
+        constants = {k: v for k, v in done.params.items() if not done.binds[k].required}
         lists = self._lists
         if dialect == "postgresql":
             if constants:
