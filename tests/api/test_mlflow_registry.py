@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,12 +19,12 @@ PROMPT = {"key": "mlflow.prompt.is_prompt", "value": "true"}
 
 @pytest.fixture
 def ask(database_url: str, tmp_path: Any) -> Iterator[Callable[..., Any]]:
-    """Sends one call to a server in this process; gives the body, or (status, code) of a failure."""
+    """Sends one call to a server in this process; gives its body, or a failure's (status, code)."""
     app = create_app(Settings(data=tmp_path / "data", database=database_url))
     with asyncio.Runner() as runner:
         app.open()
         client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:5000"
+            transport=httpx.ASGITransport(cast("Any", app)), base_url="http://127.0.0.1:5000"
         )
 
         def send(call: str, body: Any = None, *, prefix: str = "/api/2.0/mlflow/") -> Any:
@@ -228,3 +228,25 @@ def test_calls_of_the_first_generation(staged):
     told = staged("GET experiments/list", {"view_type": "ALL"})
     assert [item["experiment_id"] for item in told["experiments"]] == ["0"]
     assert staged("GET model-versions/get", {"name": "m", "version": "2"}, prefix=preview)
+
+
+def test_a_search_shows_every_change_at_once(staged):
+    def shown():
+        told = staged("GET model-versions/search", {"filter": "version_number = 1"})
+        return told["model_versions"][0]
+
+    one = {"name": "m", "version": "1"}
+    assert "tags" not in shown()
+    staged("POST model-versions/set-tag", one | {"key": "k", "value": "x"})
+    assert shown()["tags"] == [{"key": "k", "value": "x"}]
+    staged("DELETE model-versions/delete-tag", one | {"key": "k"})
+    assert "tags" not in shown()
+    staged("PATCH model-versions/update", one | {"description": "words"})
+    assert shown()["description"] == "words"
+    staged("POST model-versions/transition-stage", one | {"stage": "Staging"})
+    assert shown()["current_stage"] == "Staging"
+    other = {"name": "m", "version": "2", "stage": "Staging", "archive_existing_versions": True}
+    staged("POST model-versions/transition-stage", other)
+    assert shown()["current_stage"] == "Archived"
+    staged("POST registered-models/rename", {"name": "m", "new_name": "n"})
+    assert shown()["name"] == "n"

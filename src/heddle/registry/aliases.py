@@ -100,11 +100,11 @@ def check_alias(alias: str) -> None:
         raise Invalid("Registered model alias name cannot be empty.")
     if len(alias) > ALIAS_MAX:
         raise Invalid(
-            f"The alias '{alias[:40]}...' has {len(alias)} characters; at most {ALIAS_MAX} are taken."
+            f"The alias '{alias[:40]}...' has {len(alias)} characters; {ALIAS_MAX} are allowed."
         )
     if not _ALIAS.fullmatch(alias):
         raise Invalid(
-            f"Invalid alias name: {alias!r}. Aliases may hold letters, digits, underscores and dashes."
+            f"Invalid alias name: {alias!r}. It may hold letters, digits, underscores and dashes."
         )
     if _RESERVED.fullmatch(alias):
         raise Invalid(
@@ -166,8 +166,8 @@ def delete_all_aliases(tx: Tx, model_id: int, name: str) -> None:
 def get_by_alias(tx: Tx, name: str, alias: str) -> Version:
     """The version that an alias stands for; ``latest`` is the one with the greatest number.
 
-    Raises ``NotFound`` for the model (or if it has no version at all), ``Invalid`` for an alias that
-    it does not have.
+    Raises ``NotFound`` for the model (or if it has no version at all), ``Invalid`` for an alias
+    that it does not have.
     """
     row = tx.one(_get, name=name, alias=alias)
     if row is not None:

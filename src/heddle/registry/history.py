@@ -152,7 +152,7 @@ def record(
 def list_model_events(
     tx: Tx, model_id: int, *, limit: int = 100, before_id: int = ID_MAX
 ) -> list[Event]:
-    """What happened to a model and its versions, newest first; ``before_id`` asks for the next page."""
+    """What happened to a model and its versions, newest first; ``before_id`` begins a next page."""
     rows = tx.all(_list, model_id=model_id, limit=limit, before_id=before_id)
     return [Event(*row) for row in rows]
 

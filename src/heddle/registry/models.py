@@ -1,7 +1,7 @@
 """Models: named series of versions in a workspace.
 
-Names are unique among the living models of a workspace; deleting a model frees its name, and a model
-made again under it begins at version 1. ``last_version`` is the greatest number ever given out here.
+Names are unique among the living models of a workspace; deleting a model frees its name, and one
+made again under it begins at version 1. ``last_version`` is the greatest number given out so far.
 A prompt is a model with the tag ``mlflow.prompt.is_prompt``; ``is_prompt`` follows that tag, and
 searches leave prompts out unless asked for them. Deleting with all that hangs on a model is in
 ``registration``.
@@ -52,6 +52,12 @@ sa.Index(
     unique=True,
     sqlite_where=models.c.deleted_ms.is_(None),
     postgresql_where=models.c.deleted_ms.is_(None),
+)
+sa.Index(
+    "ix_models_prompts",
+    models.c.workspace_id,
+    sqlite_where=models.c.is_prompt == 1,
+    postgresql_where=models.c.is_prompt == 1,
 )
 tags = Tags("model", "models.id", value_max=TAG_VALUE_MAX)
 
@@ -106,7 +112,9 @@ _load = Statement(
     sa.select(*_columns).where(is_here(models.c.workspace_id), among(models.c.id, "ids"))
 )
 _find_ids = Statement(
-    sa.select(models.c.id).where(in_workspace, among(models.c.name, "names"), living)
+    sa.select(models.c.id, models.c.is_prompt).where(
+        in_workspace, among(models.c.name, "names"), living
+    )
 )
 _insert = Statement(
     upsert(models)
@@ -200,8 +208,8 @@ def _taken(tx: Tx, name: str, *, is_prompt: int) -> AlreadyExists:
     if other is not None and other.is_prompt != is_prompt:
         wanted, there = ("Prompt", "registered model") if is_prompt else ("Model", "prompt")
         return AlreadyExists(
-            f"Tried to create a {wanted.lower()} with name {name!r}, but the name is already taken by"
-            f" a {there}. Models and prompts share their names; choose another."
+            f"Tried to create a {wanted.lower()} with name {name!r}, but the name is already taken"
+            f" by a {there}. Models and prompts share their names; choose another."
         )
     kind = "Prompt" if is_prompt else "Registered Model"
     return AlreadyExists(f"{kind} (name={name}) already exists; choose another name.")
@@ -222,7 +230,7 @@ def get_model(tx: Tx, name: str) -> Model:
 
 
 def take_model(tx: Tx, name: str) -> Model:
-    """The model, held until the transaction ends so that changes of it queue; raises ``NotFound``."""
+    """The model, held until the transaction ends so that its changes queue; raises ``NotFound``."""
     row = tx.one(_take, name=name)
     if row is None:
         raise missing(name)
@@ -239,9 +247,9 @@ def load_models(tx: Tx, model_ids: Sequence[int]) -> dict[int, Model]:
     return {row[0]: Model(*row) for row in tx.all(_load, ids=model_ids)}
 
 
-def find_ids(tx: Tx, names: Sequence[str]) -> list[int]:
-    """The ids of those living models."""
-    return [row[0] for row in tx.all(_find_ids, names=names)]
+def find_ids(tx: Tx, names: Sequence[str], *, prompts: bool = True) -> list[int]:
+    """The ids of those living models, on request without those that are prompts."""
+    return [row[0] for row in tx.all(_find_ids, names=names) if prompts or not row[1]]
 
 
 def next_number(tx: Tx, name: str) -> tuple[int, int]:

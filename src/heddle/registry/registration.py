@@ -8,6 +8,7 @@ rows; its number stays used.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,7 +32,8 @@ RUN_UID_MAX = 256
 
 _INSERTED = (
     "workspace_id",
-    *(n for n in Version.__dataclass_fields__ if n not in ("id", "model_name")),
+    "uid",
+    *(n for n in Version.__dataclass_fields__ if n != "id"),
 )
 _insert = Statement(
     sa.insert(versions.versions)
@@ -99,7 +101,13 @@ _all_of_model = sa.update(versions.versions).where(
     versions.versions.c.model_id == sa.bindparam("of_model"),
     versions.versions.c.deleted_ms.is_(None),
 )
-_touch_all = Statement(_all_of_model.values(updated_ms=sa.bindparam("now_ms")))
+_rename_all = Statement(
+    _all_of_model.values(
+        model_name=sa.bindparam("new_name"),
+        updated_ms=sa.bindparam("now_ms"),
+        revision=versions.revised,
+    )
+)
 _mark_all_deleted = Statement(
     _all_of_model.values(deleted_ms=sa.bindparam("now_ms"), updated_ms=sa.bindparam("now_ms"))
 )
@@ -140,8 +148,9 @@ def create_version(
     manifest_id = None
     if origin.manifest_id is not None:
         manifest_id = pin(tx, origin.manifest_id, origin.prefix)
-    row = _describe(tx, origin) | {
+    row = _describe(origin) | {
         "model_id": model_id,
+        "model_name": name,
         "number": number,
         "created_ms": tx.now_ms,
         "updated_ms": tx.now_ms,
@@ -153,8 +162,8 @@ def create_version(
         "status_message": "",
         "manifest_id": manifest_id,
     }
-    version_id: int = tx.one(_insert, **row)[0]
-    made = Version(id=version_id, model_name=name, **row)
+    version_id: int = tx.one(_insert, uid=uuid.uuid4().hex, **row)[0]
+    made = Version(id=version_id, **row)
     _copy_values(tx, origin, made)
     if labels:
         versions.tags.add(tx, version_id, labels.items())
@@ -165,7 +174,7 @@ def create_version(
     return made
 
 
-def _describe(tx: Tx, origin: Origin) -> dict[str, Any]:
+def _describe(origin: Origin) -> dict[str, Any]:
     """What a version says of where it comes from."""
     original, run, logged = origin.original, origin.run, origin.logged
     if original is not None:
@@ -217,7 +226,7 @@ def rename_model(tx: Tx, name: str, new_name: str) -> models.Model:
     Raises ``NotFound``, ``Invalid``, ``AlreadyExists``.
     """
     model = models.rename_model(tx, name, new_name)
-    tx.run(_touch_all, of_model=model.id, now_ms=tx.now_ms)
+    tx.run(_rename_all, of_model=model.id, new_name=new_name, now_ms=tx.now_ms)
     return model
 
 

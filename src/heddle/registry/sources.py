@@ -2,8 +2,8 @@
 
 Nothing that a client names is ever opened. A source is compared, as text, with the places that
 this server itself gave out: the files of a run, of a logged model, of another version. What lies in
-one of them can be pinned. Addresses in other stores are kept as words; local paths, hosts and places
-that belong to something else are refused.
+one of them can be pinned. Addresses in other stores are kept as words; local paths, hosts and
+places that belong to something else are refused.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _PROXIED = re.compile(
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 _RUN = re.compile(r"runs:/+(?P<uid>[^/]+)(?:/(?P<path>.*))?")
 _MODEL = re.compile(r"models:/+(?P<rest>.+)")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _VERSION_FILES = re.compile(r"versions/(?P<id>[0-9]{1,18})(?:/(?P<path>.*))?")
 
 
@@ -280,7 +281,7 @@ def _original(tx: Tx, source: str, rest: str) -> Version:
         original = get_by_alias(tx, name, alias)
     else:
         name, _, number = rest.partition("/")
-        if not (name and number.isascii() and number.isdecimal() and len(number) < 19):  # noqa: PLR2004 -- 64 bits
+        if not (name and _NUMBER.fullmatch(number)):
             raise bad_source(source, "Write models:/<name>/<version> or models:/<name>@<alias>.")
         original = get_version(tx, name, int(number))
     if get_model(tx, name).is_prompt:

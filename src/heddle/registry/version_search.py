@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from heddle.db.statement import here
+from heddle.db.statement import here, is_here
 from heddle.db.tx import Tx
 from heddle.registry import aliases, versions
 from heddle.registry.models import find_ids, models, plain_prompts
@@ -42,7 +42,7 @@ catalogue = Catalogue(
     table=versions.versions,
     id=_v.id,
     attributes=(
-        Attribute("name", _of_model(models.c.name), "text"),
+        Attribute("name", _v.model_name, "text"),
         Attribute("version_number", _v.number, "number", aliases=("version",)),
         Attribute("run_id", _v.run_uid, "text", indexed=True),
         Attribute("run_name", _v.run_name, "text"),
@@ -68,24 +68,23 @@ catalogue = Catalogue(
 )
 
 
-def _scope(*, hidden: bool, one: bool | None) -> sa.ColumnElement[bool]:
-    """What every found version satisfies; ``one`` says whether of one model, of several, of any."""
-    parts = [_v.workspace_id == here(), _v.deleted_ms.is_(None)]
-    if one:
-        parts.append(_v.model_id == sa.bindparam("model_id", type_=sa.BigInteger))
-    elif one is not None:
-        parts.append(_v.model_id.in_(sa.bindparam("model_ids", expanding=True)))
-    if hidden:
-        parts.append(_of_model(models.c.is_prompt) == sa.literal_column("0"))
-    return sa.and_(*parts)
-
-
+_prompts = sa.select(models.c.id).where(
+    models.c.workspace_id == here(), models.c.is_prompt == sa.literal_column("1")
+)
+_living = _v.deleted_ms.is_(None)
+_any = sa.and_(_v.workspace_id == here(), _living)
+_no_prompts = sa.and_(_any, _v.model_id.not_in(_prompts))
+_of_one = sa.and_(
+    is_here(_v.workspace_id),
+    _living,
+    _v.model_id == sa.bindparam("model_id", type_=sa.BigInteger),
+)
+_of_several = sa.and_(
+    is_here(_v.workspace_id),
+    _living,
+    _v.model_id.in_(sa.bindparam("model_ids", expanding=True)),
+)
 # Made once each, because searches keep their statements by the scope that they were made with.
-_scopes = {
-    (hidden, one): _scope(hidden=hidden, one=one)
-    for hidden in (True, False)
-    for one in (True, False, None)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +112,26 @@ def search_versions(
     ``model_ids`` narrows the search to versions of these models, prompts among them.
     """
     text, asked = plain_prompts(filter)
-    hidden = not asked and model_ids is None
+    named = _named(text) if model_ids is None else None
+    if named is not None:
+        model_ids = find_ids(tx, named, prompts=asked)
+    params: dict[str, object] = {}
     if model_ids is None:
-        named = _named(text)
-        model_ids = None if named is None else find_ids(tx, named)
-    one = model_ids is not None and len(model_ids) == 1
+        scope = _any if asked else _no_prompts
+    elif len(model_ids) == 1:
+        scope, params = _of_one, {"model_id": model_ids[0]}
+    else:
+        scope, params = _of_several, {"model_ids": list(model_ids)}
     return search_ids(
         tx.fetch,
         catalogue,
-        scope=_scopes[hidden, None if model_ids is None else one],
+        scope=scope,
         filter=text,
         order_by=order_by,
         limit=limit,
         offset=offset,
         scope_values=model_ids or (),
-        params={}
-        if model_ids is None
-        else {"model_id": model_ids[0]}
-        if one
-        else {"model_ids": model_ids},
+        params=params,
     )
 
 

@@ -1,9 +1,12 @@
 """Versions: what a model was at one registration, unchangeable apart from its labels.
 
 A version holds its files (a manifest of its own), its source in words, and the params and metrics
-of the run or logged model that it came from, copied when it was registered. Description, tags, stage
-and aliases are its labels; every change of them is in ``history``. Numbers count up from 1 within a
-model and are never given out twice. How versions come into being and go is in ``registration``.
+of the run or logged model that it came from, copied when it was registered. Description, tags,
+stage and aliases are its labels; every change of them is in ``history``. Numbers count up from 1
+within a model and are never given out twice. How versions come and go is in ``registration``.
+
+``model_name`` repeats the model's name, for searching and reading without a join; renaming the
+model writes it anew. ``revision`` rises with every change of a version and its tags.
 """
 
 from __future__ import annotations
@@ -48,17 +51,20 @@ versions = sa.Table(
     id_column(),
     workspace_column(),
     sa.Column("model_id", Id, sa.ForeignKey("models.id"), nullable=False),
+    text_column("model_name"),
     sa.Column("number", sa.BigInteger, nullable=False),
+    text_column("uid"),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="1"),
     ms_column("created_ms"),
     ms_column("updated_ms"),
     ms_column("deleted_ms", nullable=True),
     text_column("description"),
     text_column("source"),
     text_column("location"),
-    text_column("run_uid", index=True),
+    text_column("run_uid"),
     text_column("run_name"),
     text_column("run_link"),
-    text_column("logged_model_uid", index=True),
+    text_column("logged_model_uid"),
     sa.Column("experiment_id", Id, nullable=True),
     text_column("registered_by"),
     text_column("stage"),
@@ -69,6 +75,8 @@ versions = sa.Table(
     sa.Index("uq_versions_model_id_number", "model_id", "number", unique=True),
     sa.Index(None, "model_id", "updated_ms"),
     sa.Index(None, "workspace_id", "updated_ms"),
+    sa.Index(None, "workspace_id", "run_uid"),
+    sa.Index(None, "workspace_id", "logged_model_uid"),
     sqlite_autoincrement=True,
 )
 sa.Index(
@@ -164,50 +172,53 @@ class Version:
     model_name: str
 
 
-COLUMNS = (
-    *(versions.c[name] for name in Version.__dataclass_fields__ if name != "model_name"),
-    models.c.name,
-)
+COLUMNS = tuple(versions.c[name] for name in Version.__dataclass_fields__)
 _here = versions.c.workspace_id == here()
 living = (models.c.deleted_ms.is_(None), versions.c.deleted_ms.is_(None))
 joined = versions.join(models, models.c.id == versions.c.model_id)
-_numbered = (
-    _here,
-    models.c.workspace_id == here(),
-    models.c.name == sa.bindparam("name"),
-    versions.c.number == sa.bindparam("number", type_=sa.BigInteger),
-    *living,
+_of_named = (
+    is_here(versions.c.workspace_id),
+    versions.c.model_id
+    == sa.select(models.c.id)
+    .where(
+        models.c.workspace_id == here(),
+        models.c.name == sa.bindparam("name"),
+        models.c.deleted_ms.is_(None),
+    )
+    .scalar_subquery(),
+    versions.c.deleted_ms.is_(None),
 )
-_select = sa.select(*COLUMNS).select_from(joined)
+_numbered = (*_of_named, versions.c.number == sa.bindparam("number", type_=sa.BigInteger))
+_select = sa.select(*COLUMNS)
+_living = versions.c.deleted_ms.is_(None)
 _get = Statement(_select.where(*_numbered))
 _take = Statement(_select.where(*_numbered).with_for_update(of=versions))
 _get_by_id = Statement(
-    _select.where(_here, versions.c.id == sa.bindparam("id", type_=sa.BigInteger), *living)
+    _select.where(_here, versions.c.id == sa.bindparam("id", type_=sa.BigInteger), _living)
 )
 _load = Statement(
-    _select.where(is_here(versions.c.workspace_id), among(versions.c.id, "ids"), *living)
+    _select.where(is_here(versions.c.workspace_id), among(versions.c.id, "ids"), _living)
+)
+_revisions = Statement(
+    sa.select(versions.c.id, versions.c.uid, versions.c.revision).where(
+        is_here(versions.c.workspace_id), among(versions.c.id, "ids")
+    )
 )
 _by_id = (_here, versions.c.id == sa.bindparam("id"))
-_describe = Statement(
-    sa.update(versions)
-    .where(*_by_id)
-    .values(description=sa.bindparam("new_description"), updated_ms=sa.bindparam("now_ms"))
-)
-_set_stage = Statement(
-    sa.update(versions)
-    .where(*_by_id)
-    .values(stage=sa.bindparam("new_stage"), updated_ms=sa.bindparam("now_ms"))
-)
+revised = versions.c.revision + 1
+_revise = Statement(sa.update(versions).where(*_by_id).values(revision=revised))
+_change = sa.update(versions).values(revision=revised, updated_ms=sa.bindparam("now_ms"))
+_describe = Statement(_change.where(*_by_id).values(description=sa.bindparam("new_description")))
+_set_stage = Statement(_change.where(*_by_id).values(stage=sa.bindparam("new_stage")))
 _archive = Statement(
-    sa.update(versions)
-    .where(
+    _change.where(
         _here,
         versions.c.model_id == sa.bindparam("of_model"),
         versions.c.stage == sa.bindparam("old_stage"),
         versions.c.number != sa.bindparam("kept"),
         versions.c.deleted_ms.is_(None),
     )
-    .values(stage="Archived", updated_ms=sa.bindparam("now_ms"))
+    .values(stage="Archived")
     .returning(versions.c.number)
 )
 
@@ -238,14 +249,7 @@ _latest, _first = (
     for last in (True, False)
 )
 _highest = Statement(
-    _select.where(
-        _here,
-        models.c.workspace_id == here(),
-        models.c.name == sa.bindparam("name"),
-        *living,
-    )
-    .order_by(versions.c.number.desc())
-    .limit(sa.literal(1))
+    _select.where(*_of_named).order_by(versions.c.number.desc()).limit(sa.literal(1))
 )
 _load_params = Statement(
     sa.select(version_params.c.version_id, version_params.c.key, version_params.c.value)
@@ -297,6 +301,11 @@ def find_highest(tx: Tx, name: str) -> Version | None:
 def load_versions(tx: Tx, version_ids: Sequence[int]) -> dict[int, Version]:
     """Those of the given versions that exist here, by id."""
     return {row[0]: Version(*row) for row in tx.all(_load, ids=version_ids)}
+
+
+def revisions(tx: Tx, version_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
+    """Uid and revision of each version, by id; what was made from these stays true."""
+    return {row[0]: (row[1], row[2]) for row in tx.all(_revisions, ids=version_ids)}
 
 
 def load_params(tx: Tx, version_ids: Sequence[int]) -> dict[int, list[Pair]]:
@@ -374,6 +383,7 @@ def set_version_tag(tx: Tx, name: str, number: int, key: str, value: str) -> Non
     version = take_version(tx, name, number)
     before = tags.get(tx, version.id, key)
     tags.set(tx, version.id, key, value)
+    tx.run(_revise, id=version.id)
     history.record(tx, version.model_id, "tag", version=number, key=key, before=before, after=value)
     announce(tx, version, "tagged")
 
@@ -386,6 +396,7 @@ def delete_version_tag(tx: Tx, name: str, number: int, key: str) -> bool:
     if before is None:
         return False
     tags.delete(tx, version.id, key)
+    tx.run(_revise, id=version.id)
     history.record(tx, version.model_id, "tag", version=number, key=key, before=before)
     announce(tx, version, "tagged")
     return True

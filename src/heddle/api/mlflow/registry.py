@@ -1,7 +1,7 @@
 """MLflow's registered-model, model-version, alias and stage calls, translated.
 
-Versions are texts on the wire in both directions. What hangs on the models or versions of one answer
-is looked up in batches, one look-up per kind of thing.
+Versions are texts on the wire in both directions. What hangs on the models or versions of one
+answer is looked up in batches, one look-up per kind of thing.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from heddle.api.http import Effect, Row
-from heddle.api.mlflow.tracking import Pair, PairOut, limit_of, pairs_of, pairs_out
+from heddle.api.http import Effect, Row, encode_json
+from heddle.api.mlflow.tracking import EncodedRuns, Pair, PairOut, limit_of, pairs_of, pairs_out
 from heddle.api.mlflow.wire import Message, Reply, rows_for, wrong
 from heddle.db.tx import Tx
 from heddle.errors import NotFound
@@ -22,6 +22,7 @@ from heddle.search import page
 
 MODELS_MAX = 1000
 VERSIONS_MAX = 200_000
+encoded = EncodedRuns()
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
@@ -339,20 +340,32 @@ def delete_version(tx: Tx, ask: VersionId) -> dict[str, Any]:
     return {}
 
 
-def search_versions(tx: Tx, ask: SearchVersions) -> dict[str, Any]:
+def search_versions(tx: Tx, ask: SearchVersions) -> bytes:
     limit = limit_of(ask.max_results, VERSIONS_MAX)
     offset = page.decode(ask.page_token) if ask.page_token else 0
     found = version_search.search_versions(
         tx, filter=ask.filter, order_by=ask.order_by, limit=limit + 1, offset=offset
     )
-    answer: dict[str, Any] = {}
-    if found:
-        loaded = versions.load_versions(tx, found[:limit])
-        shown = [loaded[key] for key in found[:limit]]
-        answer["model_versions"] = versions_out(tx, shown, with_aliases=False)
+    if not found:
+        return b"{}"
+    answer = b'{"model_versions":[' + b",".join(encoded_versions(tx, found[:limit])) + b"]"
     if len(found) > limit:
-        answer["next_page_token"] = page.encode(offset + limit)
-    return answer
+        answer += b',"next_page_token":' + encode_json(page.encode(offset + limit))
+    return answer + b"}"
+
+
+def encoded_versions(tx: Tx, version_ids: Sequence[int]) -> list[bytes]:
+    """Each version as JSON without aliases, reading only those that changed since last kept."""
+    known = versions.revisions(tx, version_ids)
+    bodies = {key: encoded.get((*known[key], False)) for key in version_ids}
+    missing = [key for key, body in bodies.items() if body is None]
+    if missing:
+        loaded = versions.load_versions(tx, missing)
+        shown = versions_out(tx, [loaded[key] for key in missing], with_aliases=False)
+        for key, out in zip(missing, shown, strict=True):
+            bodies[key] = body = encode_json(out)
+            encoded.put((*known[key], False), body)
+    return [body for body in bodies.values() if body is not None]
 
 
 def set_stage(tx: Tx, ask: SetStage) -> dict[str, Any]:
@@ -381,6 +394,7 @@ def registry_rows() -> list[Row]:
     point, read, write = Effect.POINT, Effect.READ, Effect.WRITE
     see, change, remove = "model.read", "model.update", "model.delete"
     of_models, of_versions = "registered-models", "model-versions"
+    latest, untag = f"{of_models}/get-latest-versions", f"{of_versions}/delete-tag"
     calls: list[tuple[str, str, str, Effect, type[Message], Callable[..., Any]]] = [
         ("POST", f"{of_models}/create", "model.create", write, CreateModel, create_model),
         ("GET", f"{of_models}/get", see, point, ModelName, get_model),
@@ -389,8 +403,8 @@ def registry_rows() -> list[Row]:
         ("DELETE", f"{of_models}/delete", remove, write, ModelName, delete_model),
         ("GET", f"{of_models}/search", see, read, SearchModels, search_models),
         ("POST", f"{of_models}/search", see, read, SearchModels, search_models),
-        ("GET", f"{of_models}/get-latest-versions", see, point, LatestVersions, get_latest_versions),
-        ("POST", f"{of_models}/get-latest-versions", see, point, LatestVersions, get_latest_versions),
+        ("GET", latest, see, point, LatestVersions, get_latest_versions),
+        ("POST", latest, see, point, LatestVersions, get_latest_versions),
         ("POST", f"{of_models}/set-tag", change, write, ModelTag, set_model_tag),
         ("DELETE", f"{of_models}/delete-tag", change, write, ModelTag, delete_model_tag),
         ("POST", f"{of_models}/alias", change, write, SetAlias, set_alias),
@@ -401,10 +415,12 @@ def registry_rows() -> list[Row]:
         ("GET", f"{of_versions}/get-download-uri", see, point, VersionId, get_download_uri),
         ("PATCH", f"{of_versions}/update", "version.update", write, UpdateVersion, update_version),
         ("DELETE", f"{of_versions}/delete", "version.delete", write, VersionId, delete_version),
-        ("GET", f"{of_versions}/search", see, read, SearchVersions, search_versions),
-        ("POST", f"{of_versions}/search", see, read, SearchVersions, search_versions),
         ("POST", f"{of_versions}/transition-stage", "version.update", write, SetStage, set_stage),
         ("POST", f"{of_versions}/set-tag", "version.update", write, VersionTag, set_version_tag),
-        ("DELETE", f"{of_versions}/delete-tag", "version.update", write, VersionTag, delete_version_tag),
+        ("DELETE", untag, "version.update", write, VersionTag, delete_version_tag),
     ]  # fmt: skip
-    return [row for call in calls for row in rows_for(*call)]
+    made = [row for call in calls for row in rows_for(*call)]
+    search = (f"{of_versions}/search", see, read, SearchVersions, search_versions)
+    for method in ("GET", "POST"):
+        made += rows_for(method, *search, encode=bytes)
+    return made

@@ -139,6 +139,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
+        "ix_models_prompts",
+        "models",
+        ["workspace_id"],
+        unique=False,
+        sqlite_where=sa.text("is_prompt = 1"),
+        postgresql_where=sa.text("is_prompt = 1"),
+    )
+    op.create_index(
         op.f("ix_models_workspace_id_updated_ms"),
         "models",
         ["workspace_id", "updated_ms"],
@@ -512,7 +520,16 @@ def upgrade() -> None:
             "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
         sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "model_name",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "uid", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
         sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
@@ -579,15 +596,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        op.f("ix_versions_logged_model_uid"), "versions", ["logged_model_uid"], unique=False
-    )
-    op.create_index(
         op.f("ix_versions_model_id_updated_ms"),
         "versions",
         ["model_id", "updated_ms"],
         unique=False,
     )
-    op.create_index(op.f("ix_versions_run_uid"), "versions", ["run_uid"], unique=False)
     op.create_index(
         "ix_versions_stage",
         "versions",
@@ -595,6 +608,18 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("deleted_ms IS NULL"),
         postgresql_where=sa.text("deleted_ms IS NULL"),
+    )
+    op.create_index(
+        op.f("ix_versions_workspace_id_logged_model_uid"),
+        "versions",
+        ["workspace_id", "logged_model_uid"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_versions_workspace_id_run_uid"),
+        "versions",
+        ["workspace_id", "run_uid"],
+        unique=False,
     )
     op.create_index(
         op.f("ix_versions_workspace_id_updated_ms"),
