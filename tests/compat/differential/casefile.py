@@ -23,7 +23,9 @@ LINE = re.compile(
     r"(?:\s+~ (?P<difference>[a-z0-9-]+))?",
     re.DOTALL,
 )
-CALL = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+)(?P<headers>(?: @\S+)*)(?: (?P<body>.*))?", re.DOTALL)
+CALL = re.compile(
+    r"(?P<method>[A-Z]+) (?P<path>\S+)(?P<headers>(?: @\S+)*)(?: (?P<body>.*))?", re.DOTALL
+)
 
 
 @dataclass(frozen=True)

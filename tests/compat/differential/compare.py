@@ -52,8 +52,10 @@ PROMISED_MESSAGES = [
     (re.compile(theirs, re.DOTALL), re.compile(ours, re.DOTALL))
     for theirs, ours in (
         (r"Missing value for required parameter '([^']*)'",) * 2,
-        (r"Invalid value .* for parameter '([^']*)' supplied:\s+Hint",
-         r"Invalid value .* for parameter '([^']*)' supplied"),
+        (
+            r"Invalid value .* for parameter '([^']*)' supplied:\s+Hint",
+            r"Invalid value .* for parameter '([^']*)' supplied",
+        ),
         (r"Changing param values is not allowed",) * 2,
         (r"(Registered Model \(name=.*\) already exists)",) * 2,
         (r"(Registered model alias .* not found\.)",) * 2,
@@ -173,9 +175,7 @@ class Comparison:
             return []
         return [Mismatch(path, left, right)]
 
-    def _objects(
-        self, path: str, left: dict[str, Any], right: dict[str, Any]
-    ) -> list[Mismatch]:
+    def _objects(self, path: str, left: dict[str, Any], right: dict[str, Any]) -> list[Mismatch]:
         found = []
         for name in sorted((left.keys() | right.keys()) - UNCOMPARED_FIELDS):
             place = f"{path}.{name}" if path else name
@@ -191,7 +191,9 @@ class Comparison:
         if name in ("model_inputs", "model_outputs"):
             # In the order of ids that each server made up.
             known = self.pairing.forward
-            left = sorted(left, key=lambda m: (known.get(("model", m["model_id"]), ""), m.get("step")))
+            left = sorted(
+                left, key=lambda m: (known.get(("model", m["model_id"]), ""), m.get("step"))
+            )
             right = sorted(right, key=lambda m: (m["model_id"], m.get("step")))
         if name == "latest_versions":
             # One of each stage, in no order that is promised.
@@ -218,8 +220,9 @@ class Comparison:
             return self.pairing.match(kind, left, right)
         if left == right and not EMBEDDED_ID.search(left):
             return True
-        if EMBEDDED_ID.split(left)[:: EMBEDDED_ID.groups + 1] == (
-            EMBEDDED_ID.split(right)[:: EMBEDDED_ID.groups + 1]
+        if (
+            EMBEDDED_ID.split(left)[:: EMBEDDED_ID.groups + 1]
+            == (EMBEDDED_ID.split(right)[:: EMBEDDED_ID.groups + 1])
         ):
             pairs = zip(EMBEDDED_ID.finditer(left), EMBEDDED_ID.finditer(right), strict=True)
             return all(

@@ -17,7 +17,11 @@ from differential.exchange import Side
 from differential.servers import heddle_server, mlflow_server
 
 settings.register_profile(
-    "long", max_examples=400, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    "long",
+    max_examples=400,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 AGAINST_ITSELF = os.environ.get("HEDDLE_DIFFERENTIAL_SUBJECT") == "mlflow"
 
@@ -43,9 +47,7 @@ def differences() -> list[Difference]:
 
 
 @pytest.fixture(scope="session")
-def converse(
-    sides: tuple[Side, Side], differences: list[Difference]
-) -> Callable[[], Conversation]:
+def converse(sides: tuple[Side, Side], differences: list[Difference]) -> Callable[[], Conversation]:
     """Start conversations; `$u` in each is a prefix for names that no other conversation uses."""
     numbers = itertools.count(1)
 

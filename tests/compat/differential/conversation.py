@@ -61,9 +61,7 @@ def call(method: str, path: str, sent: Any = None) -> Call:
 class Conversation:
     """Puts calls to both servers and compares what they say."""
 
-    def __init__(
-        self, mlflow: Side, heddle: Side, differences: list[Difference]
-    ) -> None:
+    def __init__(self, mlflow: Side, heddle: Side, differences: list[Difference]) -> None:
         self._sides = (mlflow, heddle)
         self._differences = differences
         self._comparison = Comparison()

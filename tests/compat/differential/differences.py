@@ -317,7 +317,21 @@ def transfers(turn: Turn) -> bool:
 def empty_file(turn: Turn) -> bool:
     """The size of a file without content."""
     return all(
-        mismatch.path.endswith(".file_size")
-        and (mismatch.mlflow, mismatch.heddle) == ("absent", 0)
+        mismatch.path.endswith(".file_size") and (mismatch.mlflow, mismatch.heddle) == ("absent", 0)
         for mismatch in turn.mismatches
     )
+
+
+@predicate
+def alias_that_cannot_be(turn: Turn) -> bool:
+    """Taking away an alias that no version can have."""
+    refused = re.search("[Aa]lias name", _said(turn.mlflow)) and turn.mlflow.status == 400
+    return bool(refused) and turn.heddle.status == 200
+
+
+@predicate
+def two_mistakes(turn: Turn) -> bool:
+    """A call that is wrong in itself and does not fit what is there: either may be said."""
+    codes = {turn.mlflow.error_code, turn.heddle.error_code}
+    unfitting = {"RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}
+    return "INVALID_PARAMETER_VALUE" in codes and bool(codes & unfitting) and None not in codes

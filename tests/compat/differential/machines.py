@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, rule
 
 from differential import strategies as made
 from differential.conversation import Conversation, call
@@ -71,9 +71,15 @@ class Tracking(Machine):
         sent = {"experiment_id": experiment, "run_name": "first", "start_time": 1}
         return self.make("runs/create", sent, "run.info.run_id")
 
-    @rule(target=experiments, name=st.sampled_from(["x", "y"]), tags=st.lists(made.pairs(), max_size=2))
+    @rule(
+        target=experiments,
+        name=st.sampled_from(["x", "y"]),
+        tags=st.lists(made.pairs(), max_size=2),
+    )
     def create_experiment(self, name: str, tags: list[Any]) -> Any:
-        return self.make("experiments/create", {"name": f"$u-{name}", "tags": tags}, "experiment_id")
+        return self.make(
+            "experiments/create", {"name": f"$u-{name}", "tags": tags}, "experiment_id"
+        )
 
     @rule(
         target=runs,
@@ -119,7 +125,7 @@ class Tracking(Machine):
             {},
             optional={
                 "status": st.sampled_from(["RUNNING", "FINISHED", "FAILED", 5]),
-                "end_time": st.integers(0, 5),
+                "end_time": st.integers(1, 5),
                 "run_name": st.sampled_from(["one", "three", ""]),
             },
         ),
@@ -197,7 +203,9 @@ class Tracking(Machine):
         self.pages("POST", "runs/search", sent)
 
     @rule(
-        tail=st.sampled_from(["", " AND tags.a = '1'", " AND tags.b LIKE '%'", " AND name ILIKE '%X'"]),
+        tail=st.sampled_from(
+            ["", " AND tags.a = '1'", " AND tags.b LIKE '%'", " AND name ILIKE '%X'"]
+        ),
         order_by=st.sampled_from([[], ["name"], ["name DESC"], ["last_update_time", "name"]]),
         view=made.view_types,
         size=made.page_sizes,
@@ -216,6 +224,7 @@ class LoggedModels(Machine):
     """Logged models and the metrics that runs record on them."""
 
     models = Bundle("models")
+    deleted = Bundle("deleted")
 
     @initialize()
     def start(self) -> None:
@@ -231,8 +240,12 @@ class LoggedModels(Machine):
             optional={
                 "model_type": st.sampled_from(["", "sk"]),
                 "source_run_id": st.just("$run"),
-                "params": st.lists(made.pairs(made.good_keys), max_size=2, unique_by=lambda p: p["key"]),
-                "tags": st.lists(made.pairs(made.good_keys), max_size=2, unique_by=lambda p: p["key"]),
+                "params": st.lists(
+                    made.pairs(made.good_keys), max_size=2, unique_by=lambda p: p["key"]
+                ),
+                "tags": st.lists(
+                    made.pairs(made.good_keys), max_size=2, unique_by=lambda p: p["key"]
+                ),
             },
         ),
     )
@@ -243,15 +256,22 @@ class LoggedModels(Machine):
     def get(self, model: str) -> None:
         self.ask("GET", f"logged-models/{model}")
 
-    @rule(model=models)
+    @rule(model=st.one_of(models, deleted))
     def get_even_deleted(self, model: str) -> None:
         self.ask("GET", f"logged-models/{model}", {"allow_deleted": "true"})
 
-    @rule(model=models, status=st.sampled_from(["LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"]))
+    @rule(
+        model=models, status=st.sampled_from(["LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"])
+    )
     def finalize(self, model: str, status: str) -> None:
         self.ask("PATCH", f"logged-models/{model}", {"model_id": model, "status": status})
 
-    @rule(model=models, tags=st.lists(made.pairs(made.good_keys), min_size=1, max_size=2, unique_by=lambda p: p["key"]))
+    @rule(
+        model=models,
+        tags=st.lists(
+            made.pairs(made.good_keys), min_size=1, max_size=2, unique_by=lambda p: p["key"]
+        ),
+    )
     def set_tags(self, model: str, tags: list[Any]) -> None:
         self.ask("PATCH", f"logged-models/{model}/tags", {"model_id": model, "tags": tags})
 
@@ -259,11 +279,16 @@ class LoggedModels(Machine):
     def delete_tag(self, model: str, key: str) -> None:
         self.ask("DELETE", f"logged-models/{model}/tags/{key}")
 
-    @rule(model=models)
-    def delete(self, model: str) -> None:
+    @rule(target=deleted, model=consumes(models))
+    def delete(self, model: str) -> str:
         self.ask("DELETE", f"logged-models/{model}")
+        return model
 
-    @rule(model=models, point=made.points(made.good_keys), dataset=st.none() | st.sampled_from(["d", "e"]))
+    @rule(
+        model=models,
+        point=made.points(made.good_keys),
+        dataset=st.none() | st.sampled_from(["d", "e"]),
+    )
     def log_metric(self, model: str, point: dict[str, Any], dataset: str | None) -> None:
         about = {"dataset_name": dataset, "dataset_digest": "1"} if dataset else {}
         self.ask("POST", "runs/log-metric", {"run_id": "$run", "model_id": model, **about, **point})
@@ -311,7 +336,11 @@ class Registry(Machine):
         sent = {"name": name, "tags": tags, "description": description}
         self.ask("POST", "registered-models/create", sent)
 
-    @rule(name=names, source=st.sampled_from(["s3://b/a", "s3://b/c", "models:/$u-a/1"]), tags=few_tags)
+    @rule(
+        name=names,
+        source=st.sampled_from(["s3://b/a", "s3://b/c", "models:/$u-a/1"]),
+        tags=few_tags,
+    )
     def create_version(self, name: str, source: str, tags: list[Any]) -> None:
         self.ask("POST", "model-versions/create", {"name": name, "source": source, "tags": tags})
 
@@ -367,7 +396,7 @@ class Registry(Machine):
         self.ask("DELETE", "registered-models/alias", {"name": name, "alias": alias})
 
     @rule(name=names, version=numbers, stage=STAGES, archive=st.booleans())
-    def move_to_stage(self, name: str, version: str, stage: str, archive: bool) -> None:
+    def move_to_stage(self, name: str, version: str, stage: str, *, archive: bool) -> None:
         sent = {
             "name": name,
             "version": version,
@@ -388,14 +417,24 @@ class Registry(Machine):
     def download_uri(self, name: str, version: str) -> None:
         self.ask("GET", "model-versions/get-download-uri", {"name": name, "version": version})
 
-    @rule(name=names, stages=st.lists(STAGES, max_size=2, unique=True), verb=st.sampled_from(["GET", "POST"]))
+    @rule(
+        name=names,
+        stages=st.lists(STAGES, max_size=2, unique=True),
+        verb=st.sampled_from(["GET", "POST"]),
+    )
     def latest_versions(self, name: str, stages: list[str], verb: str) -> None:
         self.ask(verb, "registered-models/get-latest-versions", {"name": name, "stages": stages})
 
     @rule(
         noun=st.sampled_from(["registered-models", "model-versions"]),
         tail=st.sampled_from(
-            ["", " AND tags.a = '1'", " AND tags.b != 'x'", " AND name ILIKE '%c'", " AND tags.`a/b` LIKE '%'"]
+            [
+                "",
+                " AND tags.a = '1'",
+                " AND tags.b != 'x'",
+                " AND name ILIKE '%c'",
+                " AND tags.`a/b` LIKE '%'",
+            ]
         ),
         order_by=st.sampled_from([[], ["name"], ["name DESC"], ["last_updated_timestamp DESC"]]),
         size=made.page_sizes,

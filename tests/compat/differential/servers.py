@@ -126,10 +126,10 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) 
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
+        address = f"http://127.0.0.1:{port}/health"
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2) as answer:
+            if answer.status == 200:
+                return
         time.sleep(0.1)
     tail = log.read_text(errors="replace")[-2000:]
     raise RuntimeError(f"{process.args!r} did not become healthy:\n{tail}")

@@ -126,7 +126,9 @@ model_filters = filters(
     compared(keyed(["metrics"]), orderings, figures),
     compared(keyed(["params", "tags"]), likenesses, st.one_of(texts, patterns)),
     compared(st.sampled_from(["name", "attributes.name"]), likenesses, st.one_of(texts, patterns)),
-    compared(st.just("status"), st.sampled_from(["=", "!="]), st.sampled_from(["'READY'", "'PENDING'"])),
+    compared(
+        st.just("status"), st.sampled_from(["=", "!="]), st.sampled_from(["'READY'", "'PENDING'"])
+    ),
 )
 model_orders = st.lists(
     st.fixed_dictionaries(

@@ -7,13 +7,15 @@ import pytest
 
 from differential.casefile import Case, read_cases
 from differential.conversation import Conversation
-from differential.differences import Difference, PREDICATES, read_page
+from differential.differences import PREDICATES, Difference, read_page
 
 CASES = read_cases(Path(__file__).parent / "cases")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}: {case.title}")
-def test_both_answer_alike(case: Case, converse: Callable[[], Conversation], differences: list[Difference]) -> None:
+def test_both_answer_alike(
+    case: Case, converse: Callable[[], Conversation], differences: list[Difference]
+) -> None:
     conversation = converse()
     for line in case.lines:
         answers = conversation.say(line.call)
@@ -37,4 +39,6 @@ def test_the_page_the_predicates_and_the_cases_name_the_same_differences() -> No
     named = [row.id for row in page]
     assert len(named) == len(set(named))
     assert {row.predicate for row in page} == set(PREDICATES)
-    assert {line.difference for case in CASES for line in case.lines if line.difference} == set(named)
+    assert {line.difference for case in CASES for line in case.lines if line.difference} == set(
+        named
+    )

@@ -25,8 +25,8 @@ USUAL = settings(
 
 @pytest.mark.parametrize("machine", [Tracking, LoggedModels, Registry])
 @pytest.mark.timeout(7200)
-def test_both_answer_alike(
-    machine: type[Machine], converse: Callable[[], Conversation]
-) -> None:
+def test_both_answer_alike(machine: type[Machine], converse: Callable[[], Conversation]) -> None:
     long = settings.get_current_profile_name() == "long"
-    run_state_machine_as_test(lambda: machine(converse), settings=settings.default if long else USUAL)
+    run_state_machine_as_test(
+        lambda: machine(converse), settings=settings.default if long else USUAL
+    )

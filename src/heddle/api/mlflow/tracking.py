@@ -340,9 +340,9 @@ def dataset_out(item: DatasetInput) -> dict[str, Any]:
         "source_type": item.dataset.source_type,
         "source": item.dataset.source,
     }
-    if item.dataset.schema is not None:
+    if item.dataset.schema:
         dataset["schema"] = item.dataset.schema
-    if item.dataset.profile is not None:
+    if item.dataset.profile:
         dataset["profile"] = item.dataset.profile
     out: dict[str, Any] = {"dataset": dataset}
     if item.tags:
@@ -426,7 +426,8 @@ def limit_of(value: int | None, most: int, name: str = "max_results") -> int:
     """A page size within its bounds; raises ``Invalid``."""
     if value is None or not 0 < value <= most:
         raise Invalid(
-            f"Invalid value {value} for parameter '{name}' supplied: it must be between 1 and {most}."
+            f"Invalid value {value} for parameter '{name}' supplied: it must be between 1 and"
+            f" {most}."
         )
     return value
 
@@ -575,7 +576,8 @@ def model_point(item: LogMetric | BatchMetric) -> logged_models.ModelPoint:
     if bool(item.dataset_name) != bool(item.dataset_digest):
         raise Invalid("Both dataset_name and dataset_digest must be provided if one is provided.")
     return logged_models.ModelPoint(
-        item.model_id, item.key or "", item.value or 0.0, item.timestamp or 0, item.step, item.dataset_name, item.dataset_digest
+        item.model_id, item.key or "", item.value or 0.0, item.timestamp or 0, item.step,
+        item.dataset_name, item.dataset_digest,
     )  # fmt: skip
 
 
@@ -599,12 +601,14 @@ def log_batch(tx: Tx, ask: LogBatch) -> dict[str, Any]:
         count = len(getattr(ask, name))
         if count > most:
             raise Invalid(
-                f"A batch logging request can contain at most {most} {name}. Got {count} {name}. Send them in several requests."
+                f"A batch logging request can contain at most {most} {name}. Got {count} {name}."
+                " Send them in several requests."
             )
     total = len(ask.metrics) + len(ask.params) + len(ask.tags)
     if total > BATCH_TOTAL:
         raise Invalid(
-            f"A batch logging request can contain at most {BATCH_TOTAL} metrics, params and tags together."
+            f"A batch logging request can contain at most {BATCH_TOTAL} metrics, params and tags"
+            " together."
             f" Got {total}. Send them in several requests."
         )
     given, labels = pairs_of(ask.params), pairs_of(ask.tags)
@@ -698,7 +702,8 @@ def get_history(tx: Tx, ask: GetHistory) -> dict[str, Any]:
 def _known_runs(tx: Tx, uids: Sequence[str]) -> list[tuple[str, int]]:
     if len(uids) > BULK_RUNS:
         raise Invalid(
-            f"Provided number of run ids ({len(uids)}) is over the limit of {BULK_RUNS}; ask in several requests."
+            f"Provided number of run ids ({len(uids)}) is over the limit of {BULK_RUNS}; ask in"
+            " several requests."
         )
     return sorted(runs.find_ids(tx, uids).items())
 
@@ -739,7 +744,8 @@ def get_history_bulk_interval(tx: Tx, ask: BulkInterval) -> dict[str, Any]:
     end = metrics.STEP_MAX if ask.end_step is None else ask.end_step
     if start > end:
         raise Invalid(
-            f"end_step must be greater than start_step. Found start_step={start} and end_step={end}."
+            f"end_step must be greater than start_step. Found start_step={start} and"
+            f" end_step={end}."
         )
     found: list[dict[str, Any]] = []
     for uid, run_id in _known_runs(tx, ask.run_ids):
@@ -760,8 +766,14 @@ def experiment_rows() -> list[Row]:
         ("POST", "experiments/update", "experiment.update", write, UpdateExperiment, update_experiment),
         ("POST", "experiments/delete", "experiment.delete", write, ExperimentId, delete_experiment),
         ("POST", "experiments/restore", "experiment.delete", write, ExperimentId, restore_experiment),
-        ("POST", "experiments/set-experiment-tag", "experiment.update", write, ExperimentTag, set_experiment_tag),
-        ("POST", "experiments/delete-experiment-tag", "experiment.update", write, ExperimentTag, delete_experiment_tag),
+        (
+            "POST", "experiments/set-experiment-tag", "experiment.update", write,
+            ExperimentTag, set_experiment_tag,
+        ),
+        (
+            "POST", "experiments/delete-experiment-tag", "experiment.update", write,
+            ExperimentTag, delete_experiment_tag,
+        ),
     ]  # fmt: skip
     return [row for call in calls for row in rows_for(*call)]
 
