@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0, or 1 where Heddle failed at some work."""
     options = _options(arguments)
     if options.list:
-        print("\n".join(workload.name for workload in all_workloads()))
+        print(*(workload.name for workload in all_workloads()), "growth", "installed", "start")
         return 0
     if shutil.which("wrk") is None:
         print("wrk is missing; install it from the system's packages", file=sys.stderr)
@@ -29,7 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     form = QUICK if options.quick else FULL
     session = Session(
-        form=form.with_rounds(options.rounds, options.seconds, options.many_runs),
+        form=form.changed(
+            rounds=options.rounds,
+            seconds=options.seconds,
+            many_runs=options.many_runs,
+            grown_runs=options.grown_runs,
+        ),
         only=_words(options.only),
         peers=_words(options.peers) or form.peers,
         resume=options.resume,
@@ -69,6 +74,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds per workload and server")
     parser.add_argument("--seconds", type=float, help="length of a round")
     parser.add_argument("--many-runs", type=int, help="runs seeded for searching among many")
+    parser.add_argument("--grown-runs", type=int, help="most runs that Heddle is grown to")
     parser.add_argument("--heddle-python", default=sys.executable, help="interpreter for Heddle")
     parser.add_argument("--output", type=Path, help="where the report goes")
     parser.add_argument("--list", action="store_true", help="name all workloads and end")

@@ -19,15 +19,26 @@ class Form:
     size: Size
     postgres_size: Size
     starts: int
+    run_counts: tuple[int, ...] = ()
     budget_s: float = 0.0
 
-    def with_rounds(
-        self, rounds: int | None, seconds: float | None, many_runs: int | None
+    def changed(
+        self,
+        *,
+        rounds: int | None,
+        seconds: float | None,
+        many_runs: int | None,
+        grown_runs: int | None,
     ) -> "Form":
         """Return this form with what the caller wants otherwise."""
         size = self.size if many_runs is None else replace(self.size, many_runs=many_runs)
+        counts = tuple(n for n in self.run_counts if grown_runs is None or n <= grown_runs)
         return replace(
-            self, rounds=rounds or self.rounds, seconds=seconds or self.seconds, size=size
+            self,
+            rounds=rounds or self.rounds,
+            seconds=seconds or self.seconds,
+            size=size,
+            run_counts=counts,
         )
 
 
@@ -60,4 +71,5 @@ FULL = Form(
     size=Size(runs=1000, many_runs=20_000, history=100_000, versions=1000),
     postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     starts=3,
+    run_counts=(10_000, 100_000, 1_000_000),
 )

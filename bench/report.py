@@ -185,6 +185,24 @@ def _growth(results: Results) -> Iterator[str]:
             ]
         )
     yield ""
+    for verdict in _growth_verdicts(results):
+        yield f"- {verdict}"
+    yield ""
+
+
+def _growth_verdicts(results: Results) -> Iterator[str]:
+    for what, most in targets.GROWTH_RATIOS.items():
+        found = [held for held in results.growth if held["what"] == what]
+        if len(found) > 1:
+            times = found[-1]["p50_ms"] / found[0]["p50_ms"]
+            yield (
+                f"{what}, {found[-1]['size']:,} against {found[0]['size']:,}: {times:.1f}x as "
+                f"long, at most {most:g}x wanted: {_met(times <= most)}"
+            )
+    for held in results.growth:
+        if held["what"].startswith("points"):
+            reached = held["p50_ms"] < targets.DRAWN_MS
+            yield f"a metric drawn in under {targets.DRAWN_MS:.0f} ms: {_met(reached)}"
 
 
 def _failures(results: Results) -> Iterator[str]:

@@ -42,6 +42,7 @@ class Seed:
     experiment: str
     runs: list[str]
     many_experiment: str
+    many_runs: list[str]
     writers: list[str]
     writers_experiment: str
     history_run: str
@@ -84,11 +85,11 @@ class RunData:
 def fill(url: str, flavour: Flavour, size: Size) -> Seed:
     """Seed a server through its public protocol and return what it now holds."""
     client = Client(url)
-    threads = _Threads(url)
+    threads = Threads(url)
     experiment = create_experiment(client, "bench-runs")
-    runs = threads.map(_run_writer(experiment), range(size.runs))
+    runs = threads.map(run_writer(experiment), range(size.runs))
     many = create_experiment(client, "bench-many") if size.many_runs else ""
-    threads.map(_run_writer(many), range(size.many_runs))
+    many_runs = threads.map(run_writer(many), range(size.many_runs))
     writing = create_experiment(client, "bench-writers")
     writers = [create_run(client, writing, f"writer-{index}")["run_id"] for index in range(WRITERS)]
     history = create_run(client, writing, "history")["run_id"]
@@ -103,7 +104,7 @@ def fill(url: str, flavour: Flavour, size: Size) -> Seed:
             client.raw("PUT", f"{proxied(root)}/model/{name}", body, "application/octet-stream")
     if REGISTRY in flavour.abilities:
         client.post("registered-models/create", name=model)
-        write = _version_writer(model, info["run_id"], f"{root}/model")
+        write = version_writer(model, info["run_id"], f"{root}/model")
         threads.map(write, range(size.versions))
         client.post("registered-models/alias", name=model, alias="champion", version="1")
     client.close()
@@ -112,6 +113,7 @@ def fill(url: str, flavour: Flavour, size: Size) -> Seed:
         experiment=experiment,
         runs=runs,
         many_experiment=many,
+        many_runs=many_runs,
         writers=writers,
         writers_experiment=writing,
         history_run=history,
@@ -142,28 +144,33 @@ def proxied(root: str) -> str:
     return f"{PROXY}/{root.removeprefix('mlflow-artifacts:').strip('/')}"
 
 
-def _run_writer(experiment: str) -> Callable[[Client, int], str]:
-    def write(client: Client, number: int) -> str:
-        data = RunData.of(number)
-        made = client.post(
-            "runs/create",
-            experiment_id=experiment,
-            run_name=f"run-{number}",
-            start_time=BASE_MS + number,
-            tags=_pairs(data.tags),
-        )
-        run_id: str = made["run"]["info"]["run_id"]
-        metrics: list[dict[str, Any]] = [
-            {"key": key, "value": value, "timestamp": BASE_MS + number, "step": 0}
-            for key, value in data.metrics.items()
-        ]
-        client.post("runs/log-batch", run_id=run_id, metrics=metrics, params=_pairs(data.params))
-        return run_id
-
-    return write
+def write_run(client: Client, experiment: str, number: int) -> str:
+    """Create run `number` with all its values and return its id."""
+    data = RunData.of(number)
+    made = client.post(
+        "runs/create",
+        experiment_id=experiment,
+        run_name=f"run-{number}",
+        start_time=BASE_MS + number,
+        tags=_pairs(data.tags),
+    )
+    run_id: str = made["run"]["info"]["run_id"]
+    metrics: list[dict[str, Any]] = [
+        {"key": key, "value": value, "timestamp": BASE_MS + number, "step": 0}
+        for key, value in data.metrics.items()
+    ]
+    client.post("runs/log-batch", run_id=run_id, metrics=metrics, params=_pairs(data.params))
+    return run_id
 
 
-def _version_writer(model: str, run_id: str, source: str) -> Callable[[Client, int], None]:
+def run_writer(experiment: str) -> Callable[[Client, int], str]:
+    """Return what makes one run of `experiment` for each number."""
+    return lambda client, number: write_run(client, experiment, number)
+
+
+def version_writer(model: str, run_id: str, source: str) -> Callable[[Client, int], None]:
+    """Return what makes one version of `model` for each number."""
+
     def write(client: Client, number: int) -> None:
         client.post(
             "model-versions/create",
@@ -187,7 +194,7 @@ def _points(start: int) -> list[dict[str, Any]]:
     ]
 
 
-class _Threads:
+class Threads:
     """Runs one piece of work per number, each thread over a connection of its own."""
 
     def __init__(self, url: str) -> None:

@@ -72,7 +72,9 @@ class Programs:
 
     heddle_python: str = sys.executable
 
-    def command(self, flavour: Flavour, port: int, data: Path, database: str | None) -> list[str]:
+    def command(
+        self, flavour: Flavour, port: int, data: Path, database: str | None = None
+    ) -> list[str]:
         """Return the command line of `flavour` on `port`, its files under `data`."""
         make: dict[str, Callable[[], list[str]]] = {
             "heddle": lambda: self._heddle(port, data, database),

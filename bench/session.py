@@ -14,9 +14,10 @@ from pathlib import Path
 from statistics import median
 
 from bench import artifacts, machine, mixed, registry, tracking
-from bench.client import WrongAnswer
+from bench.client import Json, WrongAnswer
 from bench.fleet import Member, Seeder, fleet
 from bench.forms import Form
+from bench.growth import Growth
 from bench.load import Measure
 from bench.peers import environment, heddle_environment
 from bench.places import RUNS, WORK
@@ -68,6 +69,7 @@ class Session:
         self._began = time.monotonic()
         self._only = set(only)
         self._resume = resume
+        self._growth_failed = False
         self._report = report
         self._programs = Programs(heddle_python)
         self._flavours = [FLAVOURS[name] for name in peers]
@@ -87,9 +89,29 @@ class Session:
         self._measure_group(embedded, self._workloads(postgres=False))
         if shared:
             self._measure_group(shared, self._workloads(postgres=True))
-        if self.form.name == "full" and (not self._only or "installed" in self._only):
+        if self._wanted("growth") and FLAVOURS["heddle"] in embedded:
+            self._measure_growth()
+        if self._wanted("installed"):
             self._measure_installed(embedded)
         self.results.save()
+
+    def _wanted(self, name: str) -> bool:
+        return name in self._only if self._only else self.form.name == "full"
+
+    def _measure_growth(self) -> None:
+        if self._resume and self.results.growth:
+            return
+        self.results.growth.clear()
+
+        def keep(measured: Json) -> None:
+            self.results.growth.append(measured)
+            self.results.save()
+
+        try:
+            Growth(self._programs, keep).run(self.form.run_counts)
+        except (*FAILURES, DidNotStart) as failure:
+            self._remark(f"growth ended early: {type(failure).__name__}: {failure}")
+            self._growth_failed = True
 
     def _prepare(self) -> None:
         """Make what is kept from run to run; the time that a form may take begins after it."""
@@ -105,7 +127,7 @@ class Session:
 
     def write(self) -> None:
         """Write the report of everything measured so far."""
-        if not self.results.cells and not self.results.resources:
+        if not (self.results.cells or self.results.resources or self.results.growth):
             return
         self._report.parent.mkdir(parents=True, exist_ok=True)
         self._report.write_text(render(self.results))
@@ -113,12 +135,18 @@ class Session:
 
     def heddle_failed(self) -> bool:
         """Return whether Heddle failed at anything that was asked of it."""
-        return any(
+        return self._growth_failed or any(
             cell.failure
             for cells in self.results.cells.values()
             for server, cell in cells.items()
             if server.startswith("heddle")
         )
+
+    def _remark(self, text: str) -> None:
+        """Keep a remark for the report, and say it at once."""
+        print(text, flush=True)
+        if text not in self.results.notes:
+            self.results.notes.append(text)
 
     def _spent(self) -> float:
         return time.monotonic() - self._began
@@ -176,8 +204,7 @@ class Session:
                     print(f"{member.flavour.title}: {member.failure}", flush=True)
             for workload in left:
                 if self._over():
-                    note = f"left out for want of time: {workload.name}"
-                    self.results.notes.append(note)
+                    self._remark(f"left out for want of time: {workload.name}")
                     continue
                 self._measure(workload, members, mark)
                 self.results.save()
@@ -253,7 +280,7 @@ class Session:
                 heddle = flavour.family == "heddle"
                 directory = heddle_environment() if heddle else environment(flavour.family)
             except (subprocess.SubprocessError, OSError) as failure:
-                self.results.notes.append(f"{flavour.title} could not be installed: {failure}")
+                self._remark(f"{flavour.title} could not be installed: {failure}")
                 continue
             held = self.results.resources.setdefault(flavour.name, {})
             held["installed_bytes"] = machine.tree_bytes(directory)

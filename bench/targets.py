@@ -28,6 +28,7 @@ RATIOS: Mapping[str, Target] = {
     "search-100-many": Target(50, 4),
     "search-filter-many": Target(50, 3),
     "get-run": Target(50, 1.5),
+    "get-run-many": Target(50, 1.5),
     "get-history": Target(30, 5),
     "create-version-1": Target(10),
     "create-version-16": Target(50),
@@ -39,6 +40,12 @@ RATIOS: Mapping[str, Target] = {
     "artifact-get": Target(2),
     "artifact-small": Target(5),
 }
+# Growth: how many times longer the largest may take than the smallest, and the longest drawing.
+GROWTH_RATIOS: Mapping[str, float] = {
+    "runs: filtered and ordered search, first page": 3,
+    "versions of one model: first page": 1.5,
+}
+DRAWN_MS = 100.0
 MEMORY_BYTES = 150_000_000
 START_S = 1.0
 INSTALLED_BYTES = 120_000_000

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from urllib.parse import urlencode
 
 from bench.client import API, Client, Json, expect
@@ -229,11 +229,10 @@ def search_filtered(*, many: bool = False, postgres: bool = False) -> Workload:
     )
 
 
-def single_runs(target: Target, _: int) -> Work:
+def single_runs(target: Target, _: int, *, many: bool = False) -> Work:
     """Make the requests for single runs by their id, all seeded ones in turn."""
-    requests = [
-        Request("GET", (f"{API}runs/get?{urlencode({'run_id': run})}",)) for run in target.seed.runs
-    ]
+    runs = target.seed.many_runs if many else target.seed.runs
+    requests = [Request("GET", (f"{API}runs/get?{urlencode({'run_id': run})}",)) for run in runs]
 
     def check(content: bytes) -> None:
         expect_runs([json.loads(content)["run"]], [0])
@@ -241,11 +240,17 @@ def single_runs(target: Target, _: int) -> Work:
     return Work(requests, check, steady=True)
 
 
-def get_run(*, postgres: bool = False) -> Workload:
+def get_run(*, many: bool = False, postgres: bool = False) -> Workload:
     """Single runs by their id."""
-    title = "runs/get, 16 connections"
     return loaded(
-        "get-run", title, TRACKING, single_runs, connections=16, quick=True, postgres=postgres
+        "get-run-many" if many else "get-run",
+        f"runs/get, each of {'many' if many else '1000'} in turn, 16 connections",
+        TRACKING,
+        partial(single_runs, many=many),
+        connections=16,
+        quick=not many,
+        postgres=postgres,
+        many=many,
     )
 
 
@@ -365,5 +370,6 @@ def workloads() -> list[Workload]:
         search_newest("search-100-many", "runs/search, newest 100 of many", PAGE, many=True),
         search_filtered(many=True),
         get_run(postgres=True),
+        get_run(many=True),
         get_history(),
     ]

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "heddle"
 MIGRATIONS = PACKAGE / "db" / "migrations" / "versions"
 MODULE_LINES = 1000
 FUNCTION_LINES = 70
-WIDTH = 100
+WIDTH = 110
 BANNED_NAMES = {"base", "common", "handler", "handlers", "helpers", "manager", "misc", "service"}
 # Modules that nothing imports because a program starts them or a tool loads them.
 STARTED = {"heddle.__main__", "heddle.cli", "heddle.demo.training"}

@@ -27,7 +27,8 @@ FIRST_ROWS = """
         f" VALUES (1, 'default', '', {now_ms}, {now_ms})"
     )
     op.execute(
-        "INSERT INTO experiments (id, workspace_id, name, artifact_location, created_ms, updated_ms)"
+        "INSERT INTO experiments (id, workspace_id, name, artifact_location, created_ms,"
+        " updated_ms)"
         f" VALUES (0, 1, 'Default', 'mlflow-artifacts:/0', {now_ms}, {now_ms})"
     )
     if op.get_bind().dialect.name == "postgresql":
@@ -51,7 +52,6 @@ def _from_nothing(_context: Any, _revision: Any, directives: list[Any]) -> None:
 
 def main(number: str, what: str) -> None:
     """Write one migration file."""
-    assert metadata.tables
     versions = migrate.MIGRATIONS / "versions"
     versions.mkdir(exist_ok=True)
     if number == "0001":

@@ -24,16 +24,19 @@ def check_key(key: str, what: str) -> None:
         raise Invalid(f"A {what} needs a name that is not empty.")
     if len(key) > KEY_MAX:
         raise Invalid(
-            f"{what.capitalize()} name '{key[:40]}...' has {len(key)} characters; at most {KEY_MAX} are taken."
+            f"{what.capitalize()} name '{key[:40]}...' has {len(key)} characters; at most"
+            f" {KEY_MAX} are taken."
         )
     if not _KEY.fullmatch(key):
         raise Invalid(
-            f"Invalid {what} name: {key!r}. Names may hold letters, digits, underscores, dashes (-),"
+            f"Invalid {what} name: {key!r}. Names may hold letters, digits, underscores, dashes"
+            " (-),"
             " periods (.), spaces, colons (:) and slashes (/)."
         )
     if key != posixpath.normpath(key) or key == "." or key.startswith(("../", "/")) or key == "..":
         raise Invalid(
-            f"Invalid {what} name: {key!r}. It must equal its own normal path, {posixpath.normpath(key)!r}."
+            f"Invalid {what} name: {key!r}. It must equal its own normal path,"
+            f" {posixpath.normpath(key)!r}."
         )
 
 
@@ -53,5 +56,6 @@ def check_storable(text: str, what: str) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             raise Invalid(
-                f"{what} holds half of a surrogate pair at character {error.start}, which is not text."
+                f"{what} holds half of a surrogate pair at character {error.start}, which is not"
+                " text."
             ) from None

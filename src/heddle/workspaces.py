@@ -1,7 +1,8 @@
 """Workspaces: the places that items belong to.
 
 ``default`` always exists, cannot be renamed or deleted, and is used whenever a caller names none.
-A workspace is deleted only when nothing living is in it; its name is free again then. Names are what MLflow's header carries:
+A workspace is deleted only when nothing living is in it; its name is free again then.
+Names are what MLflow's header carries:
 2 to 63 of ``a-z 0-9 -``, starting and ending with a letter or digit.
 """
 
@@ -85,7 +86,8 @@ def check_name(name: str) -> None:
     """Raise ``Invalid`` unless ``name`` may name a workspace."""
     if not _NAME.fullmatch(name):
         raise Invalid(
-            f"Workspace name {name!r} must be 2 to 63 lower-case letters, digits and dashes, starting"
+            f"Workspace name {name!r} must be 2 to 63 lower-case letters, digits and dashes,"
+            " starting"
             " and ending with a letter or digit."
         )
     if name in RESERVED:

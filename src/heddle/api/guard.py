@@ -93,5 +93,6 @@ class Guard:
             return
         raise Denied(
             f"A page of {origin!r} may not change anything here."
-            " Start the server with --allowed-origins ORIGIN (or HEDDLE_ALLOWED_ORIGINS) to allow it."
+            " Start the server with --allowed-origins ORIGIN (or HEDDLE_ALLOWED_ORIGINS) to allow"
+            " it."
         )

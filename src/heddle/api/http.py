@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from heddle.db.engine import Database
-from heddle.db.tx import Caller, Tx
+from heddle.db.tx import LOCAL, Caller, Tx
 from heddle.errors import HeddleError, Invalid, NoSuchCall, TooLarge
 
 log = logging.getLogger("heddle.http")
@@ -60,7 +60,7 @@ class Request:
     send: Send
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    caller: Caller = Caller()
+    caller: Caller = LOCAL
     scope: Scope = field(default_factory=dict)
 
     def header(self, name: bytes) -> bytes | None:
@@ -322,7 +322,7 @@ class Dispatcher:
     async def _fail(self, request: Request, row: Row | None, error: HeddleError) -> None:
         body = (self.plain_errors if row is None else row.error_body)(error)
         headers = [JSON]
-        if error.status == 401:  # noqa: PLR2004
+        if error.status == 401:
             headers.append((b"www-authenticate", b'Basic realm="heddle"'))
         try:
             await respond(request, error.status, body, headers)

@@ -208,7 +208,7 @@ def check_path(path: str, *, root_ok: bool = False) -> str:
 
 
 def _bad(path: str, why: str) -> Invalid:
-    shown = path if len(path) <= 200 else path[:200] + "..."  # noqa: PLR2004 -- enough to recognise
+    shown = path if len(path) <= 200 else path[:200] + "..."
     return Invalid(f"Invalid path {shown!a}: {why}.")
 
 

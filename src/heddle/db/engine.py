@@ -132,7 +132,7 @@ class Writer(threading.Thread):
             done: list[Job] = []
             try:
                 stopping = self._shared(session, job, done)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the other jobs are done again
                 session.rollback()
                 self._alone(session, done, error)
             self._answer(done)
@@ -183,7 +183,7 @@ class Writer(threading.Thread):
                 with session.transaction(job.caller) as tx:
                     job.result = job.operation(tx)
                 job.changes = tx.changes
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- it is the answer to this job
                 job.error = translate(error)
 
     def _answer(self, done: list[Job]) -> None:
@@ -237,7 +237,7 @@ class Database:
     def start(self) -> None:
         """Begin to take writes."""
         if self.dialect == "sqlite":
-            self._writer = Writer(self._engine, lambda changes: self.announce(changes))
+            self._writer = Writer(self._engine, lambda changes: self.announce(changes))  # noqa: PLW0108 -- read when called: it is set later
             self._writer.start()
 
     @property
@@ -401,7 +401,8 @@ def translate(error: Exception) -> Exception:
         low = text.lower()
         if "locked" in low or "busy" in low:
             return Unavailable(
-                f"The database file is held by another program ({text}); the write was not done. Try again."
+                f"The database file is held by another program ({text}); the write was not done."
+                " Try again."
             )
         if "full" in low:
             return Unavailable(
@@ -412,13 +413,8 @@ def translate(error: Exception) -> Exception:
                 f"The database file cannot be used ({text}). Check the disk and its permissions."
             )
     state = getattr(cause, "sqlstate", None)
-    if (
-        (state is not None
-        and state[:2] in ("08", "53", "57", "58"))
-        or (
-            type(cause).__name__ == "OperationalError"
-            and type(cause).__module__.startswith("psycopg")
-        )
+    if (state is not None and state[:2] in ("08", "53", "57", "58")) or (
+        type(cause).__name__ == "OperationalError" and type(cause).__module__.startswith("psycopg")
     ):
         return Unavailable(
             f"PostgreSQL cannot answer now ({text.splitlines()[0] if text else state}). Try again."

@@ -60,7 +60,8 @@ def _check_known(standing: str | None) -> None:
     known = {path.name.split("_", 1)[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
     if standing is not None and standing not in known:
         raise Unavailable(
-            f"The database is at schema {standing}, which this release of Heddle (schema {HEAD}) does not"
+            f"The database is at schema {standing}, which this release of Heddle (schema {HEAD})"
+            " does not"
             " know; start the newer release that made it."
         )
 

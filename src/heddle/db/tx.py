@@ -44,7 +44,9 @@ class Change:
     parent: str = ""
 
 
-_find_workspace = Statement(sa.text("SELECT id FROM workspaces WHERE name = :name AND deleted_ms IS NULL"), anywhere=True)
+_find_workspace = Statement(
+    sa.text("SELECT id FROM workspaces WHERE name = :name AND deleted_ms IS NULL"), anywhere=True
+)
 
 
 class Tx:

@@ -28,7 +28,8 @@ def demo(*, host: str, port: int, data: Path, once: bool) -> int:
     missing = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ('mlflow', 'sklearn'))))"
     if subprocess.run([python, "-c", missing], check=False).returncode:
         raise Invalid(
-            f"The demo trains with the stock MLflow client, which {python} does not have. Run `make demo`,"
+            f"The demo trains with the stock MLflow client, which {python} does not have. Run"
+            " `make demo`,"
             f" or name an interpreter with mlflow and scikit-learn in {PYTHON_VARIABLE}."
         )
     command = [sys.executable, "-m", "heddle", "serve"]
@@ -37,8 +38,13 @@ def demo(*, host: str, port: int, data: Path, once: bool) -> int:
     with subprocess.Popen(command) as server:
         try:
             _await(address, server)
-            environment = os.environ | {"MLFLOW_TRACKING_URI": address, "GIT_PYTHON_REFRESH": "quiet"}
-            failed = subprocess.run([python, str(TRAINING)], env=environment, check=False).returncode
+            environment = os.environ | {
+                "MLFLOW_TRACKING_URI": address,
+                "GIT_PYTHON_REFRESH": "quiet",
+            }
+            failed = subprocess.run(
+                [python, str(TRAINING)], env=environment, check=False
+            ).returncode
             if failed:
                 return failed
             print(_where(address, data), flush=True)

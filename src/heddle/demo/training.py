@@ -60,7 +60,9 @@ class Task:
     @property
     def parts(self) -> list[Any]:
         """Inputs and targets: for training, then held out."""
-        return list(train_test_split(self.data.data, self.data.target, test_size=0.25, random_state=SEED))
+        return list(
+            train_test_split(self.data.data, self.data.target, test_size=0.25, random_state=SEED)
+        )
 
 
 def candidates(task: Task) -> Iterator[tuple[str, Any, dict[str, Any]]]:
@@ -75,7 +77,12 @@ def candidates(task: Task) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     for count, depth in ((60, 3), (200, 6)):
         given = {"n_estimators": count, "max_depth": depth, "random_state": SEED}
         yield f"forest-{count}", forests(**given), given
-    given = {"n_estimators": EPOCHS * 3, "learning_rate": 0.05, "max_depth": 2, "random_state": SEED}
+    given = {
+        "n_estimators": EPOCHS * 3,
+        "learning_rate": 0.05,
+        "max_depth": 2,
+        "random_state": SEED,
+    }
     yield "boosting", boosting(**given), given
 
 

@@ -91,7 +91,7 @@ _made_by_run = Statement(
 
 def bad_source(source: str, why: str) -> Invalid:
     """The failure for a source that cannot be taken."""
-    shown = source if len(source) <= 200 else source[:200] + "..."  # noqa: PLR2004 -- recognisable
+    shown = source if len(source) <= 200 else source[:200] + "..."
     return Invalid(f"Invalid model version source: {shown!a}. {why}")
 
 

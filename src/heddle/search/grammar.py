@@ -176,7 +176,7 @@ class _Group:
         return _joined(Or, self.ors)
 
 
-def _joined(kind: type[And] | type[Or], parts: list[tuple[Node, int]]) -> tuple[Node, int]:
+def _joined(kind: type[And | Or], parts: list[tuple[Node, int]]) -> tuple[Node, int]:
     if len(parts) == 1:
         return parts[0]
     operands: list[Node] = []

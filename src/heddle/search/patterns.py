@@ -1,4 +1,4 @@
-"""Text patterns that mean the same on SQLite and PostgreSQL: LIKE, ILIKE and MATCHES.
+r"""Text patterns that mean the same on SQLite and PostgreSQL: LIKE, ILIKE and MATCHES.
 
 LIKE and ILIKE know ``%`` and ``_`` and no escape. ILIKE compares one-to-one lower case forms.
 MATCHES searches anywhere in the value with a regular expression of RE2's syntax, where ``.`` also

@@ -98,7 +98,7 @@ def search_ids(
     catalogue: Catalogue,
     *,
     scope: Condition,
-    filter: str,  # noqa: A002 -- the word that every caller and user knows it by
+    filter: str,
     order_by: Sequence[str | OrderTerm],
     limit: int,
     offset: int,

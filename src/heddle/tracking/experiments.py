@@ -202,7 +202,8 @@ def living_experiment(tx: Tx, experiment_id: int) -> Experiment:
     experiment = get_experiment(tx, experiment_id)
     if experiment.deleted_ms is not None:
         raise WrongState(
-            f"The experiment {experiment_id} must be in the 'active' state. Current state is deleted;"
+            f"The experiment {experiment_id} must be in the 'active' state. Current state is"
+            " deleted;"
             " restore it first."
         )
     return experiment

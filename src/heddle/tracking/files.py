@@ -70,7 +70,7 @@ def within_workspace(tx: Tx, path: str) -> str:
     Raises ``Invalid`` if the prefix names another workspace.
     """
     parts = path.split("/")
-    if parts[0] != "workspaces" or len(parts) < 2:  # noqa: PLR2004 -- the word and a name
+    if parts[0] != "workspaces" or len(parts) < 2:
         return path
     if parts[1] != tx.workspace:
         raise Invalid(

@@ -256,7 +256,8 @@ def create(
     check_text(name, "The model name", NAME_MAX)
     if _FORBIDDEN.search(name):
         raise Invalid(
-            f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot"
+            f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and"
+            " cannot"
             " contain the following characters: / : . % \" '"
         )
     check_text(model_type, "The model type", NAME_MAX)
@@ -359,7 +360,8 @@ def log_params(tx: Tx, uid: str, params: Sequence[Pair]) -> None:
     for key, value in params:
         if written.get(key, value) != value:
             raise Invalid(
-                f"Changing param values is not allowed. Param with key='{key}' was already logged with"
+                f"Changing param values is not allowed. Param with key='{key}' was already logged"
+                " with"
                 f" value='{written[key]}' for model ID='{uid}'."
             )
     _write_params(tx, model.id, params)

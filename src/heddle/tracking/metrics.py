@@ -91,7 +91,8 @@ def _latest_upsert() -> sa.ClauseElement:
         {
             c: sa.bindparam(c)
             for c in (
-                "run_id", "experiment_id", "key", "value", "is_nan", "step", "timestamp_ms", "min_value", "max_value",
+                "run_id", "experiment_id", "key", "value", "is_nan", "step", "timestamp_ms",
+                "min_value", "max_value",
             )
         }
     )  # fmt: skip
@@ -127,7 +128,8 @@ _insert_point = Statement(
 )
 _load = Statement(
     sa.select(
-        metrics.c.run_id, metrics.c.key, metrics.c.value, metrics.c.is_nan, metrics.c.timestamp_ms, metrics.c.step,
+        metrics.c.run_id, metrics.c.key, metrics.c.value, metrics.c.is_nan,
+        metrics.c.timestamp_ms, metrics.c.step,
         metrics.c.min_value, metrics.c.max_value,
     )
     .where(among(metrics.c.run_id, "ids"))
@@ -157,7 +159,9 @@ _numbered = sa.select(
     ).label("place"),
 ).where(
     points.c.metric_id == sa.bindparam("metric_id"),
-    points.c.step.between(sa.bindparam("start", type_=sa.BigInteger), sa.bindparam("end", type_=sa.BigInteger)),
+    points.c.step.between(
+        sa.bindparam("start", type_=sa.BigInteger), sa.bindparam("end", type_=sa.BigInteger)
+    ),
 ).subquery()  # fmt: skip
 _at_places = Statement(
     sa.select(_numbered.c.value, _numbered.c.is_nan, _numbered.c.timestamp_ms, _numbered.c.step)
@@ -178,7 +182,8 @@ def check_point(value: float, timestamp_ms: int, step: int) -> None:
     """Raise ``Invalid`` unless time and step can be kept."""
     if timestamp_ms < 0 or timestamp_ms > STEP_MAX:
         raise Invalid(
-            f"Got invalid timestamp {timestamp_ms} for a metric (value {value}): it must be 0 or more milliseconds."
+            f"Got invalid timestamp {timestamp_ms} for a metric (value {value}): it must be 0 or"
+            " more milliseconds."
         )
     if not -STEP_MAX <= step <= STEP_MAX:
         raise Invalid(f"Got invalid step {step} for a metric: it must fit 64 bits.")

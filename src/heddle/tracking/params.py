@@ -102,8 +102,10 @@ def write_params(tx: Tx, run_id: int, uid: str, pairs: Sequence[Pair]) -> None:
     for key, value in pairs:
         if written[key] != value:
             raise Invalid(
-                f"Changing param values is not allowed. Param with key='{key}' was already logged with"
-                f" value='{written[key]}' for run ID='{uid}'. Attempted logging new value '{value}'."
+                f"Changing param values is not allowed. Param with key='{key}' was already logged"
+                " with"
+                f" value='{written[key]}' for run ID='{uid}'. Attempted logging new value"
+                f" '{value}'."
             )
 
 

@@ -20,7 +20,6 @@ from heddle.errors import Invalid, NotFound, WrongState
 from heddle.keys import check_text
 from heddle.tags import Pair, Tags
 from heddle.tracking.experiments import (
-    experiments,
     files_below,
     living_experiment,
     mark_deleted,
@@ -82,9 +81,7 @@ COLUMNS = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 _here = runs.c.workspace_id == here()
 _uid = runs.c.uid == sa.bindparam("uid")
 _get = Statement(sa.select(*COLUMNS).where(_here, _uid))
-_load = Statement(
-    sa.select(*COLUMNS).where(is_here(runs.c.workspace_id), among(runs.c.id, "ids"))
-)
+_load = Statement(sa.select(*COLUMNS).where(is_here(runs.c.workspace_id), among(runs.c.id, "ids")))
 _uids = Statement(sa.select(runs.c.uid, runs.c.id).where(_here, among(runs.c.uid, "uids")))
 _revisions = Statement(
     sa.select(runs.c.id, runs.c.uid, runs.c.revision).where(
@@ -98,7 +95,8 @@ _touch = Statement(
     .returning(runs.c.id, runs.c.experiment_id)
 )
 _INSERTED = (
-    "workspace_id", "experiment_id", "uid", "name", "user_id", "status", "start_ms", "artifact_uri", "created_ms",
+    "workspace_id", "experiment_id", "uid", "name", "user_id", "status", "start_ms",
+    "artifact_uri", "created_ms",
 )  # fmt: skip
 _insert = Statement(
     sa.insert(runs).values({c: sa.bindparam(c) for c in _INSERTED}).returning(runs.c.id)
@@ -146,7 +144,8 @@ def create_run(
     tagged = labels.get(NAME_TAG, "")
     if name and tagged and name != tagged:
         raise Invalid(
-            f"Both 'run_name' argument and '{NAME_TAG}' tag are specified, but with different values:"
+            f"Both 'run_name' argument and '{NAME_TAG}' tag are specified, but with different"
+            " values:"
             f" run_name='{name}' and {NAME_TAG}='{tagged}'. Give one of them."
         )
     name = name or tagged or random_name()
@@ -206,7 +205,8 @@ def touch(tx: Tx, uid: str) -> tuple[int, int]:
     if row is None:
         get_run(tx, uid)
         raise WrongState(
-            f"The run {uid} must be in the 'active' state. Current state is deleted; restore it first."
+            f"The run {uid} must be in the 'active' state. Current state is deleted; restore it"
+            " first."
         )
     return row
 
@@ -302,10 +302,3 @@ def delete_tag(tx: Tx, uid: str, key: str) -> None:
     if not tags.delete(tx, run_id, key):
         raise NotFound(f"No tag with name: {key} in run with id {uid}")
     tx.changed("run", uid, "tagged", str(experiment_id))
-
-
-__all__ = [
-    "COLUMNS", "Run", "create_run", "delete_experiment", "delete_run", "delete_tag", "experiments", "find_ids",
-    "get_run", "load_runs", "restore_experiment", "restore_run", "revisions", "runs", "set_tag", "set_tags",
-    "tags", "touch", "update_run", "write_tags",
-]  # fmt: skip

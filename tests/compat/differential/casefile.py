@@ -5,7 +5,8 @@ A case opens with `## title`; each further line is one call:
     METHOD path [@Header=value ...] [body] [-> name=dotted.path ...] [=> status [ERROR_CODE]] [~ difference]
 
 With GET the body is an object that becomes the query string; `raw:` before a body sends it as the
-body as it stands. `@type=` sets the content type (empty: none at all). Indented lines continue the line above, lines
+body as it stands. `@type=` sets the content type (empty: none at all). Indented lines continue
+the line above, lines
 that start with `#` are remarks. Lines before the first case are run before every case. What follows
 `=>` is MLflow's answer (200 where missing), so a case cannot pass because both sides misread it. What
 follows `~` is the known difference (of `../differences.md`) that the line shows.

@@ -20,7 +20,8 @@ PAGE = Path(__file__).parent.parent / "differences.md"
 
 @dataclass(frozen=True)
 class Turn:
-    """One request and both answers; `call` is method and route, `sent` the decoded body if any, `before` what was said
+    """One request and both answers; `call` is method and route, `sent` the decoded body if any,
+    `before` what was said
     earlier, to MLflow."""
 
     call: str

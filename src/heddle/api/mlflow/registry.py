@@ -158,7 +158,7 @@ def number_in(text: str | None) -> int:
     text = text or ""
     if not _WHOLE.fullmatch(text):
         raise wrong("version", text, "a version is a whole number, written as a text")
-    if len(text) > 18:  # noqa: PLR2004 -- digits that surely fit 64 bits
+    if len(text) > 18:
         raise NotFound(f"Model Version (version={text}) not found")
     return int(text)
 

@@ -94,7 +94,8 @@ def update_workspace(tx: Tx, ask: UpdateWorkspace) -> dict[str, Any]:
 def delete_workspace(tx: Tx, ask: WorkspaceName) -> dict[str, Any]:
     if ask.mode not in ("", "RESTRICT"):
         raise WrongState(
-            f"Workspaces are deleted only when empty (mode RESTRICT), not with mode {ask.mode!r}: delete"
+            f"Workspaces are deleted only when empty (mode RESTRICT), not with mode {ask.mode!r}:"
+            " delete"
             " or move what is in it first."
         )
     workspaces.delete_workspace(tx, ask.workspace_name)
@@ -128,7 +129,10 @@ def server_rows() -> list[Row]:
         ("GET", "workspaces", "workspace.read", read, Nothing, list_workspaces, 200),
         ("POST", "workspaces", "workspace.create", write, CreateWorkspace, create_workspace, 201),
         ("GET", "workspaces/{workspace_name}", "workspace.read", point, WorkspaceName, get_workspace, 200),
-        ("PATCH", "workspaces/{workspace_name}", "workspace.update", write, UpdateWorkspace, update_workspace, 200),
+        (
+            "PATCH", "workspaces/{workspace_name}", "workspace.update", write,
+            UpdateWorkspace, update_workspace, 200,
+        ),
     ]  # fmt: skip
     for *call, status in calls:
         made += rows_for(*call, version="3.0", status=status)

@@ -98,7 +98,7 @@ def wrong(name: str, value: object, hint: str = "") -> Invalid:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError):
         text = repr(value)
-    if len(text) > 200:  # noqa: PLR2004 -- long enough to recognise, short enough to read
+    if len(text) > 200:
         text = text[:200] + "..."
     return Invalid(
         f"Invalid value {text} for parameter '{name}' supplied" + (f": {hint}" if hint else ".")
@@ -108,7 +108,7 @@ def wrong(name: str, value: object, hint: str = "") -> Invalid:
 def _complete(message: M, kind: type[M]) -> M:
     for name in kind.required:
         value = getattr(message, name)
-        if value is None or value == "" or value == []:
+        if value is None or value in ("", []):
             raise missing(name)
     return message
 
@@ -167,7 +167,8 @@ def _build(value: Mapping[str, Any], kind: type[M], at: str) -> M:
                     continue
             else:
                 raise Invalid(
-                    f"The request spells the field '{at}{name}' twice: {written[name]} and {spelling}."
+                    f"The request spells the field '{at}{name}' twice: {written[name]} and"
+                    f" {spelling}."
                 )
         written[name] = spelling
         given[name] = _value(item, hint, f"{at}{name}", kind.enums.get(name))
