@@ -4,7 +4,6 @@ Always holds: servers are asked in turn within every round, never two at once; r
 after every workload; a server that fails at one thing is still asked the next.
 """
 
-import http.client
 import shutil
 import subprocess
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import artifacts, machine, mixed, registry, tracking
-from bench.client import Json, WrongAnswer
+from bench.client import Json
 from bench.fleet import Member, Seeder, fleet
 from bench.forms import Form
 from bench.growth import Growth
@@ -26,18 +25,7 @@ from bench.report import PG, render
 from bench.results import Cell, Results
 from bench.seed import Size
 from bench.servers import FLAVOURS, DidNotStart, Flavour, Programs, Server
-from bench.work import Round, Row, Workload
-
-# What a server's wrong, late or missing answer can raise here; anything else is our own mistake.
-FAILURES = (
-    WrongAnswer,
-    OSError,
-    http.client.HTTPException,
-    subprocess.TimeoutExpired,
-    LookupError,
-    ValueError,
-    TypeError,
-)
+from bench.work import FAILURES, Round, Row, Workload
 
 Measures = list[Measure]
 
@@ -107,11 +95,11 @@ class Session:
             self.results.growth.append(measured)
             self.results.save()
 
-        try:
-            Growth(self._programs, keep).run(self.form.run_counts)
-        except (*FAILURES, DidNotStart) as failure:
-            self._remark(f"growth ended early: {type(failure).__name__}: {failure}")
+        def fail(kind: str, failure: BaseException) -> None:
+            self._remark(f"growth of {kind} failed: {type(failure).__name__}: {failure}")
             self._growth_failed = True
+
+        Growth(self._programs, keep, fail).run(self.form.run_counts)
 
     def _prepare(self) -> None:
         """Make what is kept from run to run; the time that a form may take begins after it."""
@@ -237,7 +225,7 @@ class Session:
                         rounds[name] = workload.prepare(member.running())
                     for key, measure in rounds[name](number).items():
                         measures.setdefault(key, {}).setdefault(name, []).append(measure)
-                except (*FAILURES, DidNotStart) as failure:
+                except FAILURES as failure:
                     failures[name] = f"{type(failure).__name__}: {failure}"[:400]
         for row in workload.rows:
             cells = {name: Cell.of(found) for name, found in measures.get(row.key, {}).items()}

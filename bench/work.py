@@ -4,20 +4,33 @@ Always holds: no figure without a checked body first and a checked outcome after
 is too slow to time is counted instead, so that a round always ends.
 """
 
+import http.client
 import math
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.client import Client, expect
+from bench.client import Client, WrongAnswer, expect
 from bench.forms import Form
 from bench.load import Load, Measure, Request, run, send
 from bench.seed import Seed
-from bench.servers import Flavour
+from bench.servers import DidNotStart, Flavour
 
 # With fewer answers than this in a round, a round is counted instead of timed.
 FEWEST_TIMED = 8
 LONGEST_S = 10.0
+# What a server's wrong, late or missing answer can raise here; anything else is our own mistake.
+FAILURES = (
+    WrongAnswer,
+    DidNotStart,
+    OSError,
+    http.client.HTTPException,
+    subprocess.TimeoutExpired,
+    LookupError,
+    ValueError,
+    TypeError,
+)
 
 
 @dataclass(frozen=True)
