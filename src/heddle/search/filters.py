@@ -115,7 +115,8 @@ class Leaf:
 
     def values(self, text: str) -> dict[str, Any]:
         """The values of its parameters; raises ``Invalid`` for a bad regular expression."""
-        done, found = self.done, {}
+        done = self.done
+        found: dict[str, Any] = {}
         if isinstance(done.field, KeyField):
             found[self.key] = done.field.key
         op = done.op.removeprefix("NOT ")
@@ -129,7 +130,7 @@ class Leaf:
         elif op == "BETWEEN":
             found[self.name("low")], found[self.name("high")] = self.numbers()
         elif done.values:
-            values = self.numbers() if done.numeric else [str(v) for v in done.values]
+            values: Sequence[Any] = self.numbers() if done.numeric else done.values
             heads = [str(value)[:PREFIX_LENGTH] for value in values]
             many = len(values) > 1
             found[self.name("value")] = values if many else values[0]

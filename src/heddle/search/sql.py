@@ -196,7 +196,6 @@ class _Statements:
                 self.driving[leaf.number] = owners
                 self.candidates[leaf.number] = owners.limit(1).offset(_whole("q_few"))
         self.made: dict[int | None, list[_Part]] = {}
-        self.makers: dict[int | None, Iterator[_Part]] = {}
 
     def parts(self, candidate: int | None) -> Iterator[_Part]:
         """What pages are cut from, one after the other, when ``candidate`` or none drives."""
