@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from heddle.api.events import Hub
 from heddle.api.guard import Guard
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
 from heddle.api.mlflow.artifacts import artifact_rows
@@ -21,9 +22,11 @@ from heddle.api.mlflow.server import server_rows
 from heddle.api.mlflow.tracking import experiment_rows, run_rows
 from heddle.api.mlflow.uploads import upload_rows
 from heddle.api.mlflow.wire import error_body
+from heddle.api.native.rows import native_rows
 from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
-from heddle.db.tx import Caller
+from heddle.db.notices import Notices
+from heddle.db.tx import Caller, Change
 from heddle.settings import Settings
 
 log = logging.getLogger("heddle")
@@ -40,6 +43,7 @@ def all_rows() -> list[Row]:
         *server_rows(),
         *artifact_rows(),
         *upload_rows(),
+        *native_rows(),
     ]
 
 
@@ -52,11 +56,18 @@ class App:
         self.guard = Guard(settings.allowed_hosts, settings.allowed_origins)
         self.services: Services | None = None
         self.dispatch: Dispatcher | None = None
+        self.hub = Hub()
+        self.notices: Notices | None = None
 
     def open(self) -> None:
         """Open the database, bringing its schema up to date first."""
         blobs = open_blobs(self.settings.artifacts_url)
-        self.services = Services(open_database(self.settings.database_url), {"blobs": blobs})
+        database = open_database(self.settings.database_url)
+        if not database.is_embedded:
+            self.notices = Notices(database.url, self.hub.announce, self.hub.lose)
+            self.notices.start()
+        database.announce = self.announce
+        self.services = Services(database, {"blobs": blobs, "hub": self.hub})
         self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
 
     def close(self) -> None:
@@ -64,6 +75,14 @@ class App:
         if self.services is not None:
             self.services.extra["blobs"].close()
             self.services.database.close()
+        if self.notices is not None:
+            self.notices.stop()
+
+    def announce(self, changes: list[Change]) -> None:
+        """Tell those who watch, here and in other processes, of committed changes."""
+        self.hub.announce(changes)
+        if self.notices is not None:
+            self.notices.send(changes)
 
     def admit(self, request: Request, row: Row) -> Caller:
         """Who is calling; raises what keeps them out."""

@@ -136,6 +136,6 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     check(settings)
     if settings.workers > 1:
         config = _config(settings, WorkerApp(settings))
-        Multiprocess(config, sockets=[listener], target=uvicorn.Server(config).run).run()
+        Multiprocess(config, sockets=[listener]).run()
     else:
         uvicorn.Server(_config(settings, create_app(settings))).run(sockets=[listener])

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from conftest import MLFLOW, Api
+from api_client import MLFLOW, Api
 
 
 def test_a_run_holds_what_was_logged(api: Api) -> None:

@@ -44,6 +44,10 @@ class Guard:
             )
         if origin is not None and row.method not in ("GET", "HEAD"):
             self._check_origin(origin.decode("latin-1"), (host or b"").decode("latin-1"))
+        named = request.params.get("workspace")
+        if named is not None:
+            # Of the native API's calls the path says the workspace.
+            workspace = named.encode("utf-8", "surrogateescape")
         if not workspace:
             return LOCAL
         return self._caller(workspace)

@@ -48,7 +48,7 @@ PATH_WORDS = {
 def document(offers: Iterable[Offer] = CONTENTS) -> dict[str, Any]:
     """The whole document."""
     offers = tuple(offers)
-    shapes = [Refusal]
+    shapes: list[Any] = [Refusal]
     for offer in offers:
         shapes += [shape for shape in (offer.reply, offer.body) if shape is not None]
     schemas = _schemas(list(dict.fromkeys(shapes)))

@@ -48,8 +48,9 @@ class Session:
         self.engine = engine
         self.dialect = engine.dialect.name
         self.connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self.raw: Any = self.connection.connection.driver_connection
-        self.cursor: Any = self.raw.cursor()
+        raw: Any = self.connection.connection.driver_connection
+        self.raw = raw
+        self.cursor: Any = raw.cursor()
         self.begin = begin
 
     @contextmanager

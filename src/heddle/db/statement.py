@@ -24,7 +24,7 @@ __all__ = ["Bulk", "Statement", "among", "check_scoped", "here", "is_here", "ups
 
 DIALECTS: Mapping[str, sa.Dialect] = {
     "sqlite": sqlite.dialect(),
-    "postgresql": postgresql.psycopg.dialect(),
+    "postgresql": postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
 }
 LISTS = "heddle_list"
 
@@ -58,7 +58,7 @@ class among(sa.ColumnElement[bool]):  # noqa: N801 -- reads as an operator of th
         self.bind = sa.bindparam(name, type_=column.type)
         self.name = name
 
-    def get_children(self, **_: object) -> list[sa.ClauseElement]:  # type: ignore[override]
+    def get_children(self, **_: object) -> list[sa.ClauseElement]:
         """The parts that a visitor of the expression tree should see."""
         return [self.column]
 
@@ -96,7 +96,7 @@ def check_scoped(core: sa.ClauseElement) -> None:
         elif isinstance(element, sa.BindParameter) and element.key == "workspace_id":
             bound = True
     if isinstance(core, sa.Insert | sa.Update | sa.Delete) and "workspace_id" in core.table.c:
-        tables.add(core.table.name)
+        tables.add(str(core.table))
         values: dict[Any, Any] = getattr(core, "_values", None) or {}
         bound = bound or any(getattr(key, "key", key) == "workspace_id" for key in values)
     if tables and not bound:
@@ -127,14 +127,14 @@ class Statement:
         return compiled[0], compiled[1](params)
 
     def _compile(self, dialect: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
-        done = self.core.compile(dialect=DIALECTS[dialect])
+        done: Any = self.core.compile(dialect=DIALECTS[dialect])
         constants = {k: v for k, v in done.params.items() if not done.binds[k].required}
         lists = self._lists
         if dialect == "postgresql":
             if constants:
                 return str(done), lambda params: {**constants, **params}
             return str(done), lambda params: params
-        names: Sequence[str] = done.positiontup or ()  # type: ignore[attr-defined]
+        names: Sequence[str] = done.positiontup or ()
         pick: Callable[[Mapping[str, Any]], Any]
         if not names:
             pick = _nothing

@@ -7,7 +7,6 @@ imports nothing of Heddle, so it shows what any training code does.
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def candidates(task: Task) -> Iterator[tuple[str, Any, dict[str, Any]]]:
         linear = LogisticRegression(C=0.5, max_iter=500)
         yield "logistic", make_pipeline(StandardScaler(), linear), {"C": 0.5, "max_iter": 500}
     for count, depth in ((60, 3), (200, 6)):
-        given = {"n_estimators": count, "max_depth": depth, "random_state": SEED}
+        given: dict[str, Any] = {"n_estimators": count, "max_depth": depth, "random_state": SEED}
         yield f"forest-{count}", forests(**given), given
     given = {
         "n_estimators": EPOCHS * 3,
@@ -212,4 +211,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
@@ -68,7 +68,7 @@ class Item:
 class Hit:
     """One thing found; ``parent`` and its name are empty where it has none."""
 
-    kind: str
+    kind: Literal["model", "version", "experiment", "run"]
     key: str
     name: str
     parent: str

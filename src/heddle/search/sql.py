@@ -35,6 +35,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from heddle.search.constructs import DrivingJoin, constant
 from heddle.search.fields import Attribute, Catalogue, Keyed, KeyField
@@ -112,8 +113,8 @@ def search_ids(
     indexes of keyed tables be used. ``fetch`` may be called several times and should read from one
     snapshot.
 
-    Statements are reused between calls that pass the same ``scope`` object, so make it once, with
-    named parameters whose values ``params`` brings (names not starting with ``q_``).
+    ``params`` brings the values of named parameters in ``scope`` (names not starting with ``q_``).
+    Statements are reused between calls whose scopes differ in bound values only.
     """
     if limit <= 0:
         return []
@@ -121,11 +122,13 @@ def search_ids(
     ordered = Order(catalogue, order_by)
     values = sorted(set(scope_values))
     scopes = len(values) if len(values) <= MERGED else MERGED + 1
-    shape = (id(catalogue), id(scope), filtered.shape, ordered.shape, scopes)
-    key = _Key(shape, catalogue, scope, filtered, ordered, scopes)
+    standing = _Standing(scope)
+    shape = (id(catalogue), standing.shape, filtered.shape, ordered.shape, scopes)
+    key = _Key(shape, catalogue, standing, filtered, ordered, scopes)
     small = len(filtered.leaves) <= MAX_KEPT_COMPARISONS
     statements = _kept(key) if small else _Statements(key)
-    bound = {**filtered.values, **ordered.values, **(params or {}), "q_scopes": values}
+    bound = {**standing.values, **filtered.values, **ordered.values, **(params or {})}
+    bound["q_scopes"] = values
     bound.update((f"q_scope{n}", value) for n, value in enumerate(values[:MERGED]))
     return _page(fetch, statements, bound, limit, offset)
 
@@ -154,6 +157,26 @@ def _few(fetch: Fetch, statements: _Statements, bound: dict[str, Any]) -> int | 
     return None
 
 
+class _Standing:
+    """A caller's scope, taken apart into its shape and the values bound in it."""
+
+    def __init__(self, scope: Condition) -> None:
+        self.scope = scope
+        elements = iterate(scope)
+        self.unnamed = [e for e in elements if isinstance(e, sa.BindParameter) and e.unique]
+        self.values = {f"q_given{n}": e.effective_value for n, e in enumerate(self.unnamed)}
+        structure = scope._generate_cache_key()  # noqa: SLF001 -- what SQLAlchemy itself caches by
+        self.shape: object = id(scope) if structure is None else structure.key
+
+    def condition(self) -> Condition:
+        """The scope with names for the values bound in it."""
+        names = {
+            id(e): sa.bindparam(f"q_given{n}", type_=e.type, expanding=e.expanding)
+            for n, e in enumerate(self.unnamed)
+        }
+        return replacement_traverse(self.scope, {}, lambda e, **_: names.get(id(e)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     """What statements are made from; keys are equal when their shapes are.
@@ -163,7 +186,7 @@ class _Key:
 
     shape: tuple[object, ...]
     catalogue: Catalogue = field(compare=False)
-    scope: Condition = field(compare=False)
+    scope: _Standing = field(compare=False)
     filter: Filter = field(compare=False)
     order: Order = field(compare=False)
     scopes: int = field(compare=False)
@@ -182,12 +205,12 @@ class _Statements:
 
     def __init__(self, key: _Key) -> None:
         self.catalogue = key.catalogue
-        self.scope = key.scope
+        self.scope = key.scope.condition()
         self.filter = key.filter
         self.order = key.order
         self.scopes = key.scopes
         condition = key.filter.condition(named)
-        self.conditions = [key.scope] if condition is None else [key.scope, condition]
+        self.conditions = [self.scope] if condition is None else [self.scope, condition]
         self.driving: dict[int, sa.Select[Any]] = {}
         self.candidates: dict[int, sa.Select[Any]] = {}
         for leaf in key.filter.required()[:MAX_TRIED]:

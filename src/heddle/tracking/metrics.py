@@ -228,7 +228,9 @@ def storable(value: float) -> tuple[float, int]:
     return value, 0
 
 
-def write_points(tx: Tx, run_id: int, experiment_id: int, batch: Iterable[Point]) -> None:
+def write_points(
+    tx: Tx, run_id: int, experiment_id: int, batch: Iterable[Point | tuple[str, float, int, int]]
+) -> None:
     """Write points of a run that is taken up already; raises ``Invalid`` for a bad key, time or step.
 
     One upsert per key, one bulk insert for all points.

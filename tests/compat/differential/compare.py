@@ -195,6 +195,9 @@ class Comparison:
                 left, key=lambda m: (known.get(("model", m["model_id"]), ""), m.get("step"))
             )
             right = sorted(right, key=lambda m: (m["model_id"], m.get("step")))
+        if name == "metrics" and all("model_id" in item for item in [*left, *right]):
+            # A logged model's metrics, in no order that is promised.
+            left, right = (sorted(side, key=_measured) for side in (left, right))
         if name == "latest_versions":
             # One of each stage, in no order that is promised.
             left, right = (sorted(side, key=lambda v: int(v["version"])) for side in (left, right))
@@ -247,6 +250,11 @@ def _header(answer: Answer, name: str) -> object:
     message = Message()
     message[name] = value
     return message.get_content_disposition(), message.get_filename()
+
+
+def _measured(point: dict[str, Any]) -> str:
+    names = ("key", "timestamp", "step", "dataset_name", "dataset_digest")
+    return json.dumps([*(point.get(name) for name in names), str(point["value"])])
 
 
 def _ordered(items: list[Any]) -> list[Any]:

@@ -234,7 +234,7 @@ def logged_model_rows() -> list[Row]:
     """The logged-model calls."""
     point, read, write = Effect.POINT, Effect.READ, Effect.WRITE
     one = "logged-models/{model_id}"
-    calls = [
+    calls: list[tuple[Any, ...]] = [
         ("POST", "logged-models", "logged_model.write", write, CreateModel, create_model),
         ("POST", "logged-models/search", "logged_model.read", read, SearchModels, search_models),
         ("GET", one, "logged_model.read", point, ModelId, get_model),

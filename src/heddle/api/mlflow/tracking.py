@@ -757,7 +757,7 @@ def get_history_bulk_interval(tx: Tx, ask: BulkInterval) -> dict[str, Any]:
 def experiment_rows() -> list[Row]:
     """The experiment calls."""
     point, read, write = Effect.POINT, Effect.READ, Effect.WRITE
-    calls = [
+    calls: list[tuple[Any, ...]] = [
         ("POST", "experiments/create", "experiment.create", write, CreateExperiment, create_experiment),
         ("GET", "experiments/get", "experiment.read", point, ExperimentId, get_experiment),
         ("GET", "experiments/get-by-name", "experiment.read", point, ExperimentName, get_experiment_by_name),
@@ -781,7 +781,7 @@ def experiment_rows() -> list[Row]:
 def run_rows() -> list[Row]:
     """The run, param, metric, tag and input calls."""
     point, read, write = Effect.POINT, Effect.READ, Effect.WRITE
-    calls = [
+    calls: list[tuple[Any, ...]] = [
         ("POST", "runs/create", "run.create", write, CreateRun, create_run),
         ("POST", "runs/update", "run.write", write, UpdateRun, update_run),
         ("POST", "runs/delete", "run.delete", write, RunId, delete_run),
