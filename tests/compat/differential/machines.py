@@ -236,15 +236,19 @@ class LoggedModels(Machine):
     @rule(
         target=models,
         sent=st.fixed_dictionaries(
-            {"name": st.sampled_from(["one", "Two", "x", "a/b", "a b"])},
+            {"name": st.sampled_from(["one", "Two", "x", "a/b", "a b"])},  # type: ignore[dict-item]
             optional={
                 "model_type": st.sampled_from(["", "sk"]),
                 "source_run_id": st.just("$run"),
                 "params": st.lists(
-                    made.pairs(made.good_keys), max_size=2, unique_by=lambda p: p["key"]
+                    made.pairs(made.good_keys),
+                    max_size=2,
+                    unique_by=lambda p: p["key"],  # type: ignore[index]
                 ),
                 "tags": st.lists(
-                    made.pairs(made.good_keys), max_size=2, unique_by=lambda p: p["key"]
+                    made.pairs(made.good_keys),
+                    max_size=2,
+                    unique_by=lambda p: p["key"],  # type: ignore[index]
                 ),
             },
         ),

@@ -28,5 +28,6 @@ USUAL = settings(
 def test_both_answer_alike(machine: type[Machine], converse: Callable[[], Conversation]) -> None:
     long = settings.get_current_profile_name() == "long"
     run_state_machine_as_test(
-        lambda: machine(converse), settings=settings.default if long else USUAL
+        lambda: machine(converse),  # type: ignore[arg-type]
+        settings=settings.default if long else USUAL,
     )
