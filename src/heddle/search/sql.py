@@ -174,14 +174,18 @@ class _Standing:
             id(e): sa.bindparam(f"q_given{n}", type_=e.type, expanding=e.expanding)
             for n, e in enumerate(self.unnamed)
         }
-        return replacement_traverse(self.scope, {}, lambda e, **_: names.get(id(e)))
+
+        def rename(element: Any, **_: Any) -> Any:
+            return names.get(id(element))
+
+        return replacement_traverse(self.scope, {}, rename)
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
     """What statements are made from; keys are equal when their shapes are.
 
-    The catalogue and the scope are held so that no other can take over their ``id``.
+    The catalogue and the scope are held so that no other takes over their ``id``.
     """
 
     shape: tuple[object, ...]
