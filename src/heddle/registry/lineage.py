@@ -55,3 +55,20 @@ def copies_of(tx: Tx, name: str, number: int) -> list[Named]:
     """Living versions that were copied from this one."""
     source = f"models:/{name}/{number}"
     return _grouped(tx, _copies, [source]).get(source, [])
+
+
+_sources = Statement(
+    sa.select(models.c.name, versions.c.number, versions.c.source)
+    .select_from(joined)
+    .where(
+        versions.c.workspace_id == here(),
+        models.c.workspace_id == here(),
+        versions.c.run_uid == sa.bindparam("run_uid"),
+        *living,
+    )
+)
+
+
+def sources_of_run(tx: Tx, uid: str) -> dict[Named, str]:
+    """What each living version of a run says that it was made from."""
+    return {(name, number): source for name, number, source in tx.all(_sources, run_uid=uid)}

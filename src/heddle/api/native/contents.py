@@ -1,7 +1,7 @@
 """The product's contents page: every call of the native API, in the order people meet them.
 
-Paths are below ``/api/v1``. What is found under a workspace's path is reached through that workspace
-alone. The functions behind the names stand in the module of their group.
+Paths are below ``/api/v1``. What is found under a workspace's path is reached through that
+workspace alone. The functions behind the names stand in the module of their group.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ RUNS = (
     Offer("POST", f"{W}/series", "series.search", "run.read", READ,
           "Metric series of many runs, thinned so that no spike is lost", tables.SeriesReply,
           body=tables.SeriesQuery),
-    Offer("POST", f"{W}/compare", "compare.search", "run.read", READ,
+    Offer("POST", f"{W}/compare", "compare.search", "run.read", STREAM,
           "Runs and versions side by side", tables.Comparison, body=tables.CompareQuery),
 )  # fmt: skip
 MODELS = (
@@ -120,7 +120,7 @@ MODELS = (
           "The labels as they stood at a moment", models.ModelAsOf, query=models.AsOfQuery),
 )  # fmt: skip
 VERSIONS = (
-    Offer("POST", f"{M}/versions", "versions.create", "version.create", WRITE,
+    Offer("POST", f"{M}/versions", "versions.create", "version.create", STREAM,
           "Register a version from a run's folder, a logged model or another version",
           models.Version, body=models.CreateVersion, status=201),
     Offer("POST", f"{M}/versions/search", "versions.search", "version.read", READ,
@@ -130,9 +130,9 @@ VERSIONS = (
           query=tables.ColumnQuery),
     Offer("GET", f"{M}/versions/values", "versions.values", "version.read", READ,
           "Values of a column, for completing a filter", tables.Values, query=tables.ValueQuery),
-    Offer("GET", V, "versions.get", "version.read", READ,
+    Offer("GET", V, "versions.get", "version.read", STREAM,
           "A version with everything known of it; its number, `@alias` or `latest`", models.Version),
-    Offer("PATCH", V, "versions.update", "version.write", WRITE,
+    Offer("PATCH", V, "versions.update", "version.write", STREAM,
           "Describe a version or move it to a stage", models.Version, body=models.UpdateVersion),
     Offer("DELETE", V, "versions.delete", "version.delete", WRITE, "Delete a version", kinds.Done),
     Offer("PATCH", f"{V}/tags", "versions.tag", "version.write", WRITE,

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from heddle.api.http import Effect, Request, Row, encode_json
+from heddle.api.http import Effect, Request, Row, Services, encode_json
 from heddle.api.native.shapes.kinds import Body, Query
 from heddle.errors import HeddleError, Invalid, NotFound
 
@@ -43,7 +43,8 @@ class Offer:
     """One call: where it is, what it does, what it takes and gives.
 
     ``name`` is ``group.verb``, unique, and the document's operation id. ``media`` is what a call
-    sends whose answer is not JSON. ``call`` is ``(Tx, Ask)`` or, for streams, ``(Request, Services)``.
+    sends whose answer is not JSON. Its function takes ``(Tx, Ask)``, that of a stream is
+    ``async (Request, Services, Ask)``.
     """
 
     method: str
@@ -75,6 +76,9 @@ def error_body(error: HeddleError) -> bytes:
 
 def row(offer: Offer, call: Callable[..., Any]) -> Row:
     """The offer as a row that is served by ``call``."""
+    read = reader(offer.query, offer.body)
+    if offer.effect is Effect.STREAM:
+        call = _streaming(call, read, has_body=offer.body is not None)
     about = {
         "name": offer.name,
         "summary": offer.summary,
@@ -89,12 +93,25 @@ def row(offer: Offer, call: Callable[..., Any]) -> Row:
         offer.action,
         offer.effect,
         call,
-        reader(offer.query, offer.body),
+        read,
         encode_json,
         error_body,
         offer.status,
         about,
     )
+
+
+def _streaming(
+    call: Callable[..., Any], read: Callable[[Request], Ask[Any, Any]], *, has_body: bool
+) -> Callable[..., Any]:
+    """A call that sends its answer itself and is told what was asked."""
+
+    async def run(request: Request, services: Services) -> None:
+        if has_body:
+            request.body = await request.read_body()
+        await call(request, services, read(request))
+
+    return run
 
 
 def reader(query: type[Any] | None, body: type[Any] | None) -> Callable[[Request], Ask[Any, Any]]:
