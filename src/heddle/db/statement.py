@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 import sqlalchemy as sa
@@ -27,6 +28,8 @@ DIALECTS: Mapping[str, sa.Dialect] = {
     "postgresql": postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
 }
 LISTS = "heddle_list"
+_scoped: WeakSet[sa.ClauseElement] = WeakSet()
+"""Statements found to stay in their workspace; searches run the same ones again and again."""
 
 
 def here() -> sa.BindParameter[int]:
@@ -88,6 +91,8 @@ def _array_of(column: sa.ColumnElement[Any]) -> str:
 
 def check_scoped(core: sa.ClauseElement) -> None:
     """Raise ``AssertionError`` if ``core`` reaches a workspaced table without its workspace."""
+    if core in _scoped:
+        return
     tables = set()
     bound = False
     for element in iterate(core):
@@ -101,6 +106,7 @@ def check_scoped(core: sa.ClauseElement) -> None:
         bound = bound or any(getattr(key, "key", key) == "workspace_id" for key in values)
     if tables and not bound:
         raise AssertionError(f"statement reaches {sorted(tables)} without workspace_id: {core}")
+    _scoped.add(core)
 
 
 class Statement:
