@@ -22,7 +22,12 @@ BANNED_NAMES = {"base", "common", "handler", "handlers", "helpers", "manager", "
 STARTED = {"heddle.__main__", "heddle.cli", "heddle.demo.training"}
 LOADED_FROM = "heddle.db.migrations"
 # Where each dependency's modules are found when their name is another.
-IMPORTED_AS = {"google-re2": "re2", "mlflow-skinny": "mlflow", "psycopg[binary]": "psycopg"}
+IMPORTED_AS = {
+    "google-re2": "re2",
+    "mlflow-skinny": "mlflow",
+    "psycopg[binary]": "psycopg",
+    "pyyaml": "yaml",
+}
 # Those that something else loads by name.
 LOADED_BY_NAME = {"httptools": "uvicorn", "uvloop": "uvicorn", "psycopg": "sqlalchemy"}
 # Written so that this file does not hold what it looks for.

@@ -1,7 +1,7 @@
 """Saved views: what a person looked at, kept as a small document to be shown again.
 
-A view belongs to a screen (its scope) of a workspace and to whoever saved it. A shared one is seen by
-everyone there and changed by its owner alone. The document is the page's own business.
+A view belongs to a screen (its scope) of a workspace and to whoever saved it. A shared one is
+seen by everyone there and changed by its owner alone. The document is the page's own business.
 """
 
 from __future__ import annotations
