@@ -1,8 +1,9 @@
 """The event hub: tells whoever watches what was committed, never holding up a write.
 
 Changes arrive in the threads that commit and are handed to the event loop once per burst. There
-they are summed up, at most ``PER_SECOND`` times a second, and put into each subscriber's own bounded
-queue. A subscriber that does not keep up loses its queue and is told to ask again (``resync``).
+they are summed up, at most ``PER_SECOND`` times a second, and put into each subscriber's own
+bounded queue. A subscriber that does not keep up loses its queue and is told to ask again
+(``resync``).
 """
 
 from __future__ import annotations

@@ -27,10 +27,11 @@ REF = "#/components/schemas/{name}"
 ABOUT = """\
 Heddle's own API, which its web page uses.
 
-Ids are texts, times are whole milliseconds since 1970 UTC, sizes are bytes. A measured value that is
-not a number is the text "NaN"; infinities are the greatest finite numbers. A text that was not said
+Ids are texts, times are whole milliseconds since 1970 UTC, sizes are bytes. A measured value that
+is not a number is the text "NaN"; infinities are the greatest finite numbers. A text that was not said
 is empty; anything else that is absent is null. Names in paths are percent-encoded.
-Every failure is `{"error": {"code", "message", ...}}`; `position` points at the character of a filter.
+Every failure is `{"error": {"code", "message", ...}}`; `position` points at the character of a
+filter.
 """
 PATH_WORDS = {
     "workspace": "The workspace's name.",

@@ -2,7 +2,8 @@
 
 A thread of its own sums up what this process committed and sends it with NOTIFY at most every
 ``EVERY_S``, so that no write transaction pays for it, and hears on the same connection what other
-processes send. A lost connection is made again, and whoever watches is told that some may be missing.
+processes send. A lost connection is made again, and whoever watches is told that some may be
+missing.
 """
 
 from __future__ import annotations

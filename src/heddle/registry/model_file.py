@@ -1,7 +1,7 @@
 """What a model's own file, ``MLmodel``, says: signature, flavors, environment.
 
-The file is YAML from a client: it is read as plain data within limits and never makes an object. One
-that cannot be read says nothing. What a content says never changes, so it is kept by its digest.
+The file is YAML from a client: it is read as plain data within limits and never makes an object.
+One that cannot be read says nothing. What a content says never changes, so it is kept by its digest.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def load_yaml(data: bytes) -> Any:
                 depth -= 1
             if depth > DEPTH_MAX or nodes > NODES_MAX:
                 return None
-        return yaml.load(data, Loader=_Loader)  # noqa: S506 -- the safe loader, in C where it is there
+        return yaml.load(data, Loader=_Loader)  # noqa: S506 -- safe, in C where it can be
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
 
@@ -189,7 +189,7 @@ def _field(said: Mapping[str, Any]) -> Field:
 
 
 def type_words(said: Any, depth: int = 0) -> str:
-    """A type in words: ``double``, ``tensor(float64, [-1, 4])``, ``array(long)``, ``object(a: long)``."""
+    """A type in words, such as ``double``, ``tensor(float64, [-1, 4])``, ``object(a: long)``."""
     if isinstance(said, str):
         return said
     if not isinstance(said, dict) or depth > TYPE_DEPTH_MAX:
@@ -204,9 +204,10 @@ def type_words(said: Any, depth: int = 0) -> str:
     if kind == "map":
         return f"map({type_words(said.get('values'), depth + 1)})"
     if kind == "object":
-        inner = (
-            f"{name}{'' if _mapping(part).get('required', True) else '?'}: {type_words(part, depth + 1)}"
+        inner = ", ".join(
+            f"{name}{'' if _mapping(part).get('required', True) else '?'}: "
+            + type_words(part, depth + 1)
             for name, part in _mapping(said.get("properties")).items()
         )
-        return f"object({', '.join(inner)})"
+        return f"object({inner})"
     return kind

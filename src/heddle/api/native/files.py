@@ -179,7 +179,8 @@ class _Zipping:
         ]
         await self.request.send({"type": "http.response.start", "status": 200, "headers": headers})
         # Stored as they are: most models are compressed already, and time counts more than size.
-        with zipfile.ZipFile(self.sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        sink: Any = self.sink
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
             for file in listed:
                 operation = _outgoing(self.find, self.ask, file.path)
                 await self._add(archive, await database.read(operation, caller))

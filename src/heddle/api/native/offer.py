@@ -115,7 +115,7 @@ def _streaming(
 
 
 def reader(query: type[Any] | None, body: type[Any] | None) -> Callable[[Request], Ask[Any, Any]]:
-    """A function that reads a request as an ``Ask``, raising ``Invalid`` and naming what is wrong."""
+    """A function that reads a request as an ``Ask``; it raises ``Invalid`` naming what is wrong."""
     decoder = None if body is None else msgspec.json.Decoder(body)
     lists = () if query is None else _lists(query)
 

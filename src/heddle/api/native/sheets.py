@@ -56,7 +56,7 @@ def known_columns(
     for group, _ in found:
         groups[group] = groups.get(group, 0) + 1
     start = offset_of(query.offset)
-    few = min(query.limit if query.limit is not None else COLUMNS_MAX, COLUMNS_MAX)
+    few = min(query.limit, COLUMNS_MAX)
     window = found[start : start + max(0, few)]
     return tables.KnownColumns(
         columns=[_known(tx, sheet, scopes, *each) for each in window],

@@ -170,7 +170,7 @@ class FindQuery(Query):
     """What to find."""
 
     text: str
-    """The beginning or a part of a name, in any case; a run's id; ``model/3`` or ``model@alias``."""
+    """Part of a name, in any case; the beginning of a run's id; ``model/3`` or ``model@alias``."""
     limit: int = 20
     """How many of each kind, at most 100."""
 
@@ -262,7 +262,8 @@ class EventQuery(Query):
     """Which events; all of the workspace when nothing is named."""
 
     kind: str | None = None
-    """Only of this kind: ``run``, ``experiment``, ``model``, ``version``, ``alias``, ``workspace``."""
+    """Only of this kind: ``run``, ``logged_model``, ``experiment``, ``model``, ``version``, ``alias``,
+    ``view``, ``workspace``."""
     key: str | None = None
     """Only of the thing with this key."""
     parent: str | None = None
@@ -277,7 +278,8 @@ class Event(Reply):
     key: str
     """Which one: a run's id, an experiment's id, a model's name, ``model/version``."""
     action: str
-    """What happened: ``created``, ``updated``, ``logged``, ``tagged``, ``deleted``, ``restored``, ..."""
+    """What happened: ``created``, ``updated``, ``logged``, ``tagged``, ``deleted``,
+    ``restored``, ..."""
     parent: str
     """What it belongs to; empty for none."""
     count: int

@@ -58,7 +58,7 @@ class ModelQuery(Page):
     filter: str = ""
     """A filter, such as ``name ILIKE '%forecast%' AND tags.team = 'stores'``."""
     order_by: list[str] = []
-    """Fields to sort by, such as ``name`` or ``last_updated_timestamp DESC``; by name when left out."""
+    """Fields to sort by, such as ``name`` or ``updated_ms DESC``; by name when left out."""
 
 
 class CreateModel(Body):
@@ -94,7 +94,8 @@ class SchemaField(Reply):
     name: str
     """Its name; empty where columns have none."""
     type: str
-    """Its type in words: ``double``, ``string``, ``tensor(float64, [-1, 28, 28])``, ``array(long)``, ..."""
+    """Its type in words: ``double``, ``string``, ``tensor(float64, [-1, 28, 28])``,
+    ``array(long)``, ..."""
     required: bool
     """Whether a call must bring it."""
     default: Any = None
@@ -163,7 +164,8 @@ class LabelChange(Reply):
     version: int | None
     """Which version; null for the model itself."""
     kind: str
-    """What was changed: ``alias``, ``stage``, ``tag``, ``description``, ``name``, ``version``, ..."""
+    """What was changed: ``alias``, ``stage``, ``tag``, ``description``, ``name``, or ``created`` or
+    ``deleted``."""
     key: str
     """Which alias or tag; empty for others."""
     before: str | None

@@ -14,9 +14,9 @@ class Column(Reply):
     """One column of a table."""
 
     id: str
-    """What names it in ``columns``, ``order_by`` and filters: ``status``, ``metrics.rmse`` (the latest
-    value), ``min.rmse``, ``max.rmse``, ``mean.rmse``, ``params.depth``, ``tags.team``. A key that is
-    not plain stands in backticks: ``metrics.`val loss` ``."""
+    """What names it in ``columns``, ``order_by`` and filters: ``status``, ``metrics.rmse`` (the
+    latest value), ``min.rmse``, ``max.rmse``, ``mean.rmse``, ``params.depth``, ``tags.team``. A key
+    that is not plain stands in backticks: ``metrics.`val loss` ``."""
     group: Group
     """Which part of the column chooser it stands in."""
     key: str
@@ -55,7 +55,8 @@ class TableQuery(Body):
     filter: str = ""
     """A filter, such as ``metrics.rmse < 60 AND params.depth = 6 OR tags.team IN ('a', 'b')``."""
     order_by: list[str] = []
-    """Column ids, each with ``ASC`` or ``DESC``; newest first when left out. Missing values last."""
+    """Column ids, each with ``ASC`` or ``DESC``; newest first when left out. What is missing
+    comes last."""
     offset: int = 0
     """How many rows to skip."""
     limit: int | None = None
@@ -71,9 +72,13 @@ class RunQuery(TableQuery):
     """Living runs, deleted ones or both."""
 
 
-class ColumnQuery(Page):
+class ColumnQuery(Query):
     """Which columns of the catalogue."""
 
+    offset: int = 0
+    """How many to skip."""
+    limit: int = 200
+    """How many to give, at most 2000."""
     text: str = ""
     """Part of the key, in any case."""
     group: Group | None = None
