@@ -68,8 +68,8 @@ async def receive_file(
     """Take the body as one content, durable when this returns, and let ``commit`` name it.
 
     Raises ``TooLarge`` past ``limit`` bytes, ``Disconnected`` if the body stays incomplete,
-    ``Unavailable`` if the store refuses, and what ``commit`` raises. Whatever is raised, nothing of
-    the body stays.
+    ``Unavailable`` if the store refuses, and what ``commit`` raises. Whatever is raised, nobody sees
+    anything of the body; a content that ``commit`` refused lies unnamed until the next sweep.
     """
     length = request.header(b"content-length")
     if limit is not None and length is not None and length.isdigit() and int(length) > limit:

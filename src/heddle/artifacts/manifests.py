@@ -277,11 +277,8 @@ def is_folder(tx: Tx, manifest_id: int, path: str) -> bool:
     return tx.one(_any_within, manifest_id=manifest_id, **_bounds(path)) is not None
 
 
-def put_file(tx: Tx, manifest_id: int, path: str, *, digest: str, size_bytes: int) -> None:
-    """Let a checked path stand for a content that ``blobs`` holds, in place of what it was.
-
-    Raises ``Invalid`` where a folder has that name or a file stands where a folder is needed.
-    """
+def check_free(tx: Tx, manifest_id: int, path: str) -> None:
+    """Raise ``Invalid`` if a folder has that name or a file stands where a folder is needed."""
     above = [path[:at] for at, letter in enumerate(path) if letter == "/"]
     if above:
         clash = tx.one(_any_of, manifest_id=manifest_id, paths=above)
@@ -289,6 +286,14 @@ def put_file(tx: Tx, manifest_id: int, path: str, *, digest: str, size_bytes: in
             raise Invalid(f"Invalid path '{path}': '{clash[0]}' is a file, not a directory.")
     if is_folder(tx, manifest_id, path):
         raise Invalid(f"Invalid path '{path}': it is a directory; a file needs another name.")
+
+
+def put_file(tx: Tx, manifest_id: int, path: str, *, digest: str, size_bytes: int) -> None:
+    """Let a checked path stand for a content that ``blobs`` holds, in place of what it was.
+
+    Raises ``Invalid`` as ``check_free``.
+    """
+    check_free(tx, manifest_id, path)
     tx.run(
         _put_file,
         manifest_id=manifest_id,

@@ -136,8 +136,16 @@ def take_manifest(tx: Tx, place: Place) -> int:
     return taken
 
 
+def check_free(tx: Tx, place: Place) -> None:
+    """Raise ``Invalid`` if no file can stand at that place."""
+    if not place.path:
+        raise Invalid("Invalid path: it names a directory, not a file.")
+    if place.manifest_id is not None:
+        manifests.check_free(tx, place.manifest_id, place.path)
+
+
 def put_file(tx: Tx, place: Place, *, digest: str, size_bytes: int) -> None:
-    """Let a path stand for a content that is kept; raises ``Invalid`` as ``manifests.put_file``."""
+    """Let a path stand for a content that is kept; raises ``Invalid`` as ``check_free``."""
     if not place.path:
         raise Invalid("Invalid path: it names a directory, not a file.")
     manifests.put_file(

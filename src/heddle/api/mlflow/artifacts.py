@@ -161,7 +161,7 @@ async def put_proxied(request: Request, services: Services) -> None:
     length = request.header(b"content-length") or b""
     if not (length.isdigit() and int(length) <= SMALL_MAX):
         # Much may come: say at once what would be said at the end.
-        await look(request, services, lambda tx: writable_place(tx, path))
+        await look(request, services, lambda tx: files.check_free(tx, writable_place(tx, path)))
 
     def commit(tx: Tx, digest: str, size_bytes: int) -> None:
         files.put_file(tx, writable_place(tx, path), digest=digest, size_bytes=size_bytes)

@@ -86,7 +86,7 @@ def wanted(request: Request) -> Wanted:
 
 
 def create_upload(tx: Tx, ask: Wanted) -> dict[str, Any]:
-    writable_place(tx, ask.path)
+    files.check_free(tx, writable_place(tx, ask.path))
     made = uploads.begin_upload(tx, path=ask.path, part_count=ask.part_count)
     return {
         "upload_id": made.id,
