@@ -24,6 +24,9 @@ from hypothesis import strategies as st
 
 from api_client import Answer, Api
 from heddle.app import App, create_app
+from heddle.artifacts.blobs import open_store
+from heddle.artifacts.sweep import sweep
+from heddle.db.tx import LOCAL
 from heddle.serve import Protocol
 from heddle.settings import Settings
 
@@ -267,6 +270,7 @@ def test_odd_names_come_back(api: Api, name: str) -> None:
         assert told == f'attachment; filename="{name}"'
 
 
+AGE = "UPDATE blobs SET used_ms = 1"
 tricky = st.lists(
     st.sampled_from(
         [
@@ -373,6 +377,38 @@ def test_the_same_content_at_once_is_stored_once(api: Api) -> None:
     assert {answer.status for answer in asyncio.run(all_at_once())} == {200}
     assert [path.name for path in stored_files(api.app)] == [hashlib.sha256(LARGE).hexdigest()]
     assert {get(api, f"same/{n}").raw == LARGE for n in range(12)} == {True}
+
+
+def test_a_sweep_beside_uploads_takes_nothing_that_is_named(api: Api) -> None:
+    """One content comes, is named, forgotten and swept over and over, by three at a time."""
+    store = open_store(api.app.settings.artifacts_url)
+    assert api.app.services is not None
+    database = api.app.services.database
+    until = time.monotonic() + 2.0
+    wrong: list[object] = []
+    swept: list[str] = []
+
+    def upload(name: str) -> None:
+        while time.monotonic() < until and not wrong:
+            first = put(api, name, LARGE[:100_000])
+            second = get(api, name)
+            if (first.status, second.raw) != (200, LARGE[:100_000]):
+                wrong.append((first, second))
+            api.send("DELETE", f"{PROXY}/{name}")
+
+    def clean() -> None:
+        while time.monotonic() < until and not wrong:
+            database.write_now(lambda tx: tx.cursor.execute(AGE) and None, LOCAL)
+            swept.extend(item.digest for item in sweep(database, store, grace_s=0))
+
+    threads = [threading.Thread(target=upload, args=(name,)) for name in ("a", "b")]
+    threads.append(threading.Thread(target=clean))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert swept, "the sweep had something to do"
 
 
 @pytest.mark.parametrize("alter", ["altered", "missing"])
