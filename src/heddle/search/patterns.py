@@ -5,7 +5,7 @@ MATCHES searches anywhere in the value with a regular expression of RE2's syntax
 matches a line break and ``^`` and ``$`` are the ends of the value. What PostgreSQL's engine would read
 differently is translated, or refused on both. RE2 never backtracks, it bounds repetition, and
 neither engine sees a back-reference, so no pattern takes exponential time. One difference stays: on
-PostgreSQL ILIKE, ``(?i)`` and ``\\b`` follow the database's locale for letters beyond ASCII.
+PostgreSQL ILIKE and ``(?i)`` follow the locale of the database for letters beyond ASCII.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ _named_group = re.compile(r"\(\?P?<\w+>")
 _hex = re.compile(r"x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,6})\})")
 _posix = re.compile(r"\[:([a-z]+):\]")
 _classes = {"d": "0-9", "w": "0-9A-Za-z_", "s": "\\t\\n\\f\\r\\u0020"}
-_assertions = {"b": "\\y", "B": "\\Y", "A": "^", "z": "$"}
+_assertions = {
+    "b": "(?:(?<=[0-9A-Za-z_])(?![0-9A-Za-z_])|(?<![0-9A-Za-z_])(?=[0-9A-Za-z_]))",
+    "B": "(?:(?<=[0-9A-Za-z_])(?=[0-9A-Za-z_])|(?<![0-9A-Za-z_])(?![0-9A-Za-z_]))",
+    "A": "^",
+    "z": "$",
+}
 _controls = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}
 _posix_classes = {
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "ascii": "\\u0001-\\u007F", "blank": "\\t\\u0020",
