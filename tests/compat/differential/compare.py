@@ -54,7 +54,7 @@ PROMISED_MESSAGES = [
         (r"Missing value for required parameter '([^']*)'",) * 2,
         (
             r"Invalid value .* for parameter '([^']*)' supplied:\s+Hint",
-            r"Invalid value .* for parameter '([^']*)' supplied",
+            r"Invalid value .* for parameter '([^'\[]*)[^']*' supplied",
         ),
         (r"Changing param values is not allowed",) * 2,
         (r"(Registered Model \(name=.*\) already exists)",) * 2,

@@ -93,7 +93,8 @@ class Conversation:
         self.claims = []
         if mismatches:
             turn = _turn(requests[1], mlflow, heddle, mismatches, self._said[:-1])
-            self.claims = [known.id for known in self._differences if known.claims(turn)]
+            # The page goes from the particular to the general: the first that claims it counts.
+            self.claims = [known.id for known in self._differences if known.claims(turn)][:1]
             if not self.claims:
                 raise Disagreement(self._report(turn, requests[1]))
             self.parted |= call.method != "GET" and mlflow.status != heddle.status

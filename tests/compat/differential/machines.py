@@ -290,7 +290,7 @@ class LoggedModels(Machine):
 
     @rule(
         model=models,
-        point=made.points(made.good_keys),
+        point=made.points(made.good_keys, made.true_numbers),
         dataset=st.none() | st.sampled_from(["d", "e"]),
     )
     def log_metric(self, model: str, point: dict[str, Any], dataset: str | None) -> None:

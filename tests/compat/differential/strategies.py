@@ -32,10 +32,15 @@ def pairs(of: st.SearchStrategy[str] = keys) -> st.SearchStrategy[dict[str, str]
     return st.fixed_dictionaries({"key": of, "value": values})
 
 
-def points(of: st.SearchStrategy[str] = keys) -> st.SearchStrategy[dict[str, Any]]:
+true_numbers = numbers.filter(lambda number: number != "NaN")
+
+
+def points(
+    of: st.SearchStrategy[str] = keys, values: st.SearchStrategy[Any] = numbers
+) -> st.SearchStrategy[dict[str, Any]]:
     """Points of metrics, the step often left out."""
     return st.fixed_dictionaries(
-        {"key": of, "value": numbers, "timestamp": timestamps}, optional={"step": steps}
+        {"key": of, "value": values, "timestamp": timestamps}, optional={"step": steps}
     )
 
 

@@ -325,7 +325,7 @@ def run_info_out(run: Run) -> RunInfoOut:
         status=run.status,
         # MLflow's own clients always say when; a run that does not began at 0.
         start_time=run.start_ms or 0,
-        end_time=run.end_ms,
+        end_time=run.end_ms or None,
         artifact_uri=run.artifact_uri,
         lifecycle_stage=stage_out(run.deleted_ms),
         run_id=run.uid,

@@ -72,7 +72,7 @@ def reader(kind: type[M]) -> Callable[[Request], M]:
             message = _loosely(body, kind)
         for name, names in enums.items():
             value = getattr(message, name)
-            if value is not None and value not in names:
+            if value is not None and (not value or value not in names):
                 raise wrong(name, value, f"use one of {', '.join(filter(None, names))}")
         return _complete(message, kind)
 
@@ -199,7 +199,7 @@ def _value(item: Any, hint: Any, name: str, enum: Sequence[str] | None) -> Any:
 
 
 def _enum(item: Any, names: Sequence[str], at: str) -> str:
-    if isinstance(item, str) and item in names:
+    if item and isinstance(item, str) and item in names:
         return item
     if (
         isinstance(item, int)
