@@ -17,7 +17,7 @@ from bench import postgres
 from bench.client import Client
 from bench.forms import Form
 from bench.places import RUNS, SEEDS
-from bench.seed import Seed, Size, fill
+from bench.seed import LAYOUT, Seed, Size, fill
 from bench.servers import FLAVOURS, DidNotStart, Flavour, Programs, Server
 from bench.work import Target
 
@@ -125,7 +125,7 @@ class Seeder:
     def _seed_directory(self, flavour: Flavour) -> Path:
         kept = flavour.family in KEPT_FAMILIES
         version = self._programs.version(flavour.family) if kept else ""
-        described = json.dumps([asdict(self._size), version, flavour.postgres])
+        described = json.dumps([LAYOUT, asdict(self._size), version, flavour.postgres])
         digest = hashlib.sha256(described.encode()).hexdigest()[:10]
         return SEEDS / f"{flavour.family}-{digest}"
 

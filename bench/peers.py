@@ -32,21 +32,25 @@ def environment(name: str) -> Path:
 
 
 def heddle_environment() -> Path:
-    """Return a fresh environment with Heddle alone, installed from the checkout as a user would."""
+    """Return a fresh environment with the bare server alone, built from the checkout."""
     directory = PEERS / "bench-heddle"
     shutil.rmtree(directory, ignore_errors=True)
-    _install(directory, [str(ROOT)])
+    _install(directory, ["--require-hashes", "-r", str(ROOT / "requirements" / "server.txt")])
+    _install(directory, ["--no-deps", str(ROOT)])
     return directory
 
 
 def _install(directory: Path, arguments: list[str]) -> None:
+    """Install into an environment, made first where there is none."""
     uv = _uv()
     python = directory / "bin" / "python"
     if uv:
-        _run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)])
+        if not python.exists():
+            _run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)])
         _run([uv, "pip", "install", "--quiet", "--python", str(python), *arguments])
     else:
-        venv.create(directory, with_pip=True)
+        if not python.exists():
+            venv.create(directory, with_pip=True)
         _run([str(python), "-m", "pip", "install", "--quiet", *arguments])
 
 

@@ -16,7 +16,10 @@ MB = 1e6
 HEADER = (
     "Written by `python -m bench --{form}`; do not edit. Rates are medians of the rounds of one "
     "run, all servers up side by side and asked in turn, one at a time, over kept-alive loopback "
-    "connections. Only ratios within a row mean anything elsewhere."
+    "connections. Only ratios within a row mean anything elsewhere. Heddle keeps runs that it has "
+    "encoded in memory, by their revision, and every reading row asks repeatedly for the same data: "
+    "searches and single runs are answered partly from that memory, after the database has named "
+    "the runs and their revisions."
 )
 
 

@@ -69,7 +69,6 @@ class Session:
         """Measure everything that was asked for."""
         RUNS.mkdir(parents=True, exist_ok=True)
         self._describe()
-        self._prepare()
         embedded = [flavour for flavour in self._flavours if not flavour.postgres]
         shared = [flavour for flavour in self._flavours if flavour.postgres]
         if self.form.starts and (not self._only or "start" in self._only):
@@ -101,17 +100,16 @@ class Session:
 
         Growth(self._programs, keep, fail).run(self.form.run_counts)
 
-    def _prepare(self) -> None:
+    def _prepare(self, flavours: Sequence[Flavour], size: Size) -> None:
         """Make what is kept from run to run; the time that a form may take begins after it."""
-        for postgres in (False, True):
-            seeder = Seeder(self._programs, self._size(postgres=postgres))
-            for flavour in self._flavours:
-                if flavour.postgres == postgres:
-                    seeder.prepare(flavour)
-        spent = self._spent()
+        began = time.monotonic()
+        seeder = Seeder(self._programs, size)
+        for flavour in flavours:
+            seeder.prepare(flavour)
+        spent = time.monotonic() - began
         if spent > 1:
             print(f"prepared in {spent:.0f} s; the next run finds it ready", flush=True)
-        self._began = time.monotonic()
+        self._began += spent
 
     def write(self) -> None:
         """Write the report of everything measured so far."""
@@ -184,6 +182,7 @@ class Session:
         if not flavours or not left:
             return
         size = self._size(postgres=postgres)
+        self._prepare(flavours, size)
         self.results.seeds["PostgreSQL" if postgres else "embedded SQLite"] = asdict(size)
         with fleet(flavours, self._programs, size, self.form) as members:
             for member in members:
