@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,7 @@ from urllib.parse import quote, unquote
 
 import httpx
 import msgspec
+import obstore.store
 import pytest
 import uvicorn
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 
 from api_client import Answer, Api
 from heddle.app import App, create_app
-from heddle.artifacts.blobs import open_store
+from heddle.artifacts.blobs import Blobs, CloudStore, open_store
 from heddle.artifacts.sweep import sweep
 from heddle.db.tx import LOCAL
 from heddle.serve import Protocol
@@ -268,6 +270,21 @@ def test_odd_names_come_back(api: Api, name: str) -> None:
         assert unquote(told.partition("filename*=UTF-8''")[2]) == name
     else:
         assert told == f'attachment; filename="{name}"'
+
+
+def test_files_in_an_object_store(api: Api) -> None:
+    assert api.app.services is not None
+    store = CloudStore(obstore.store.MemoryStore())
+    with ThreadPoolExecutor(2) as threads:
+        api.app.services.extra["blobs"] = Blobs(store, threads)
+        uid = api.run()
+        assert put(api, f"0/{uid}/artifacts/f.bin", LARGE).status == 200
+        assert get(api, f"0/{uid}/artifacts/f.bin").raw == LARGE
+        part = get(api, f"0/{uid}/artifacts/f.bin", {"range": "bytes=5-2000000"})
+        assert part.raw == LARGE[5:2_000_001]
+        assert store.size_of(hashlib.sha256(LARGE).hexdigest()) == len(LARGE)
+        store.remove(hashlib.sha256(LARGE).hexdigest())
+        assert get(api, f"0/{uid}/artifacts/f.bin").code == "DATA_LOSS"
 
 
 AGE = "UPDATE blobs SET used_ms = 1"

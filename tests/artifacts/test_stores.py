@@ -134,3 +134,20 @@ def test_addresses_of_stores(tmp_path: Path) -> None:
     assert isinstance(open_store(str(tmp_path / "a b")), DiskStore)
     assert isinstance(open_store(f"file://{tmp_path}/c"), DiskStore)
     assert (tmp_path / "a b" / "incoming").is_dir()
+
+
+def test_an_object_store_signs_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without asking anybody: the key stays here, what goes out is good for a while."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    digest = digest_of(b"x")
+    signed = open_store("s3://bucket/models").sign(digest, 60)
+    assert signed is not None
+    assert f"/models/{digest[:2]}/{digest}?" in signed
+    assert "X-Amz-Expires=60" in signed
+    assert "secret" not in signed
+
+
+def test_a_disk_signs_nothing(tmp_path: Path) -> None:
+    assert open_store(str(tmp_path)).sign(digest_of(b"x"), 60) is None
