@@ -1,7 +1,7 @@
 """A small noun to search: runs with metrics, params, tags and datasets, on both databases.
 
 ``hand`` holds eight runs that case files speak of; ``many`` holds generated ones for comparing with
-the slow reference that ``Sample.order_key`` and the strategies in ``test_agreement`` make up.
+the slow reference that ``test_agreement`` makes up.
 """
 
 from __future__ import annotations
@@ -193,6 +193,8 @@ def generated(count: int) -> tuple[Run, ...]:
 
 class Sample:
     """Some runs in a database, and the search over them."""
+
+    catalogue = CATALOGUE
 
     def __init__(self, connection: sa.Connection, runs_: Sequence[Run]) -> None:
         self.connection = connection

@@ -67,9 +67,9 @@ def _compiled(pattern: str) -> Any:
     return re2.compile(pattern, _options)
 
 
-def matches(pattern: str, value: str | None) -> bool:
-    """Whether a checked ``pattern`` matches anywhere in ``value``."""
-    return value is not None and _compiled(pattern).search(value) is not None
+def matches(pattern: str, value: str | None) -> bool | None:
+    """Whether a checked ``pattern`` matches anywhere in ``value``; None for None, as SQL has it."""
+    return None if value is None else _compiled(pattern).search(value) is not None
 
 
 @functools.lru_cache(maxsize=256)
