@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import pytest
-from api_client import Answer, Api
+from native_calls import call, refused
 
-BASE = "/api/v1"
-
-
-def call(api: Api, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-    data = b"" if body is None else msgspec.json.encode(body)
-    answer: Answer = api.send(method, BASE + path, data)
-    assert answer.status == status, answer.raw
-    return answer.body
-
-
-def refused(api: Api, method: str, path: str, body: Any = None, status: int = 400) -> Any:
-    return call(api, method, path, body, status)["error"]
+from api_client import Api
 
 
 def test_the_server_says_what_it_is(api):

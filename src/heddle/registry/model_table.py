@@ -57,7 +57,7 @@ _until = Statement(
         events.c.workspace_id == here(),
         events.c.model_id == sa.bindparam("model_id", type_=sa.BigInteger),
         events.c.at_ms <= sa.bindparam("time_ms", type_=sa.BigInteger),
-        events.c.kind.in_(("created", "deleted", "alias", "stage")),
+        events.c.kind != sa.literal_column("'tag'"),
     )
     .order_by(events.c.id)
 )
@@ -155,5 +155,5 @@ def _apply(labels: Labels, event: Event) -> None:
         labels.living.add(number)
     elif event.kind == "deleted":
         labels.living.discard(number)
-    else:
+    elif event.kind == "stage":
         labels.stages[number] = event.after or "None"

@@ -77,7 +77,7 @@ def update(tx: Tx, ask: Ask[None, shapes.UpdateModel]) -> shapes.Model:
     if body.description is not None:
         models.describe_model(tx, name, body.description)
     if body.name is not None and body.name != name:
-        name = models.rename_model(tx, name, body.name).name
+        name = registration.rename_model(tx, name, body.name).name
     return _one(tx, name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from heddle.api.native.shapes.kinds import Body, Cell, Number, Page, Query, Reply, View
+from heddle.api.native.shapes.kinds import Body, Cell, Number, Query, Reply, View
 
 Group = Literal["property", "metric", "param", "tag"]
 Kind = Literal["number", "text", "time", "duration", "list"]
