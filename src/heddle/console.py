@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,11 +19,13 @@ from heddle.artifacts.verify import verify
 from heddle.database import open_database
 from heddle.db.tx import Caller
 from heddle.registry import aliases, models, version_search
+from heddle.registry.file_owners import name_owners
 from heddle.tracking import experiments, run_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from heddle.artifacts.verify import Verified
     from heddle.db.engine import Database
     from heddle.db.tx import Tx
     from heddle.settings import Settings
@@ -168,15 +171,17 @@ def check_contents(settings: Settings) -> tuple[int, list[Row]]:
     """Read every content and compare it with its digest: how many, and the problems."""
     store = open_store(settings.artifacts_url)
     with _opened(settings) as database:
-        return _problems(verify(database, store))
+        return _problems(database, verify(database, store))
 
 
-def _problems(checked: Iterable[Any]) -> tuple[int, list[Row]]:
+def _problems(database: Database, checked: Iterable[Verified]) -> tuple[int, list[Row]]:
     count = 0
     problems: list[Row] = []
     for item in checked:
         count += 1
         if item.problem:
-            used = [path for _, path in item.files]
+            ids = [manifest_id for manifest_id, _ in item.files]
+            owners = database.read_now(partial(name_owners, manifest_ids=ids), Caller())
+            used = [f"{path} of {owners.get(key, 'nobody')}" for key, path in item.files]
             problems.append({"content": item.digest, "problem": item.problem, "files": used})
     return count, problems
