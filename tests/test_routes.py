@@ -1,0 +1,150 @@
+"""Every call names its action, and a stranger to a workspace finds nothing behind any of them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+import msgspec
+import pytest
+
+from api_client import Api
+from heddle.api.http import Effect, Row
+from heddle.app import all_rows, create_app
+from heddle.settings import Settings
+from native_calls import HERE, call, registered, trained
+
+ROWS = all_rows()
+NATIVE = [row for row in ROWS if "{workspace}" in row.path and not row.path.startswith("/v1/")]
+BODIES = {
+    "workspaces.update": {},
+    "experiments.create": {"name": "x"},
+    "experiments.update": {"name": "x"},
+    "runs.delete_many": {"runs": ["RUN"]},
+    "runs.restore_many": {"runs": ["RUN"]},
+    "runs.update": {"name": "x"},
+    "models.create": {"name": "x"},
+    "models.update": {"description": "x"},
+    "models.set_alias": {"version": 1},
+    "versions.create": {"run": "RUN", "path": "model"},
+    "versions.update": {"description": "x"},
+    "series.search": {"runs": ["RUN"], "keys": ["rmse"]},
+    "compare.search": {"items": [{"run": "RUN"}]},
+    "views.create": {"scope": "s", "name": "x", "document": {}},
+    "views.update": {"name": "x"},
+}
+QUERIES = {
+    "workspaces.find": "text=x",
+    "runs.values": "column=status",
+    "versions.values": "column=stage",
+    "models.as_of": "time_ms=1",
+}
+# Calls that make something, or list what is there: in another workspace they succeed, and show or
+# touch nothing of this one.
+OPEN = {
+    "workspaces.get", "workspaces.update", "workspaces.items", "workspaces.find",
+    "experiments.list", "experiments.create", "runs.search", "runs.columns", "runs.values",
+    "series.search", "models.list", "models.create", "views.list", "views.create",
+}  # fmt: skip
+
+
+@pytest.fixture
+def api(tmp_path):
+    app = create_app(Settings(data=tmp_path))
+    app.open()
+    yield Api(app)
+    app.close()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_every_call_names_what_it_does(row: Row):
+    assert re.fullmatch(r"[a-z_]+\.[a-z_]+", row.action)
+    assert isinstance(row.effect, Effect)
+
+
+def request_of(row: Row, workspace: str, values: dict[str, str]) -> tuple[str, bytes]:
+    """A path and a body that mean something that is there in the default workspace."""
+    path = re.sub(
+        r"\{(\w+)(?::path)?\}", lambda found: values.get(found[1], "x"),
+        row.path.replace("{workspace}", workspace),
+    )  # fmt: skip
+    name = str(row.about["name"])
+    if query := QUERIES.get(name):
+        path += f"?{query}"
+    body = BODIES.get(name, {})
+    data = msgspec.json.encode(body).replace(b"RUN", values["run"].encode())
+    return path, data if row.method in ("POST", "PUT", "PATCH") else b""
+
+
+def things(api: Api) -> dict[str, str]:
+    """One of everything in the default workspace."""
+    uid = trained(api, "r", 1.0)
+    registered(api, "m", uid, aliases=["champion"])
+    made = api.post("logged-models", experiment_id="0", name="clf", source_run_id=uid)
+    view = {"scope": "s", "name": "n", "document": {}, "shared": True}
+    return {
+        "experiment": "0",
+        "run": uid,
+        "logged_model": made.body["model"]["info"]["model_id"],
+        "model": "m",
+        "version": "1",
+        "alias": "champion",
+        "view": call(api, "POST", f"{HERE}/views", view, 201)["id"],
+        "path": "MLmodel",
+    }
+
+
+def test_a_stranger_finds_nothing(api):
+    """Nothing of a workspace is reached by a path through another one, or through none."""
+    values = things(api)
+    call(api, "POST", "/workspaces", {"name": "other"}, 201)
+    shown = {}
+    for row in NATIVE:
+        name = str(row.about["name"])
+        path, body = request_of(row, "nowhere", values)
+        answer = api.send(row.method, path, body)
+        assert answer.status == 404, (name, answer.raw)
+        assert answer.body["error"]["code"] == "not_found", name
+        if name in ("workspaces.events", "workspaces.delete"):
+            continue
+        path, body = request_of(row, "other", values)
+        answer = api.send(row.method, path, body)
+        wanted = (200, 201) if name in OPEN else (404,)
+        assert answer.status in wanted, (name, answer.status, answer.raw)
+        shown[name] = answer.raw
+    for name in ("workspaces.items", "workspaces.find", "runs.search", "series.search"):
+        assert values["run"].encode() not in shown[name]
+    assert call(api, "GET", f"{HERE}/models/m")["versions"] == 1
+    assert call(api, "GET", f"{HERE}/runs/{values['run']}")["deleted_ms"] is None
+
+
+def test_everything_is_there_for_whoever_belongs(api):
+    """The same requests in the right workspace do find things, so that the test above says something."""
+    values = things(api)
+    for row in NATIVE:
+        name = str(row.about["name"])
+        if row.method not in ("GET", "POST") or name == "workspaces.events":
+            continue
+        path, body = request_of(row, "default", values)
+        answer = api.send(row.method, path, body)
+        expected = {
+            "runs.content": 404, "logged_models.content": 404, "runs.preview": 400,
+            "logged_models.preview": 400, "versions.preview": 400, "logged_models.zip": 404,
+            "experiments.restore": 404,
+        }.get(name)  # fmt: skip
+        assert answer.status == expected if expected else answer.status in (200, 201), (
+            name, answer.raw,
+        )  # fmt: skip
+
+
+def test_names_with_anything_in_them_are_found(api):
+    for name in ("a b", "ü-é", "100%", "x=1&y", "semi;colon", "plus+", "a#b", "😀 model"):
+        made = call(api, "POST", f"{HERE}/models", {"name": name}, 201)
+        found = call(api, "GET", f"{HERE}/models/{quote(made['name'], safe='')}")
+        assert found["name"] == name
+
+
+def test_a_path_that_is_nowhere_and_a_method_that_is_not_offered(api):
+    assert api.send("GET", "/api/v1/nothing").status == 404
+    answer = api.send("PUT", "/api/v1/workspaces")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
