@@ -26,7 +26,11 @@ DATA_SET = {"name": "d", "digest": "1", "source_type": "local", "source": "x"}
 VERSION = {"name": "$u", "version": "1"}
 CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "experiments/create", {"name": "$u-x", "artifact_location": "s3://b", "tags": [PAIR]}),
-    ("POST", "experiments/search", {"max_results": 1, "filter": "name = 'x'", "order_by": ["name"]}),
+    (
+        "POST",
+        "experiments/search",
+        {"max_results": 1, "filter": "name = 'x'", "order_by": ["experiment_id"]},
+    ),
     ("POST", "experiments/update", {"experiment_id": "$exp", "new_name": "$u-y"}),
     ("POST", "experiments/set-experiment-tag", {"experiment_id": "$exp", **PAIR}),
     ("POST", "experiments/delete", {"experiment_id": "98765432"}),
@@ -41,7 +45,11 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
             "tags": [PAIR],
         },
     ),
-    ("POST", "runs/update", {"run_id": "$run", "status": "RUNNING", "end_time": 5, "run_name": "s"}),
+    (
+        "POST",
+        "runs/update",
+        {"run_id": "$run", "status": "RUNNING", "end_time": 5, "run_name": "s"},
+    ),
     (
         "POST",
         "runs/search",
@@ -54,13 +62,21 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
             "page_token": "",
         },
     ),
-    ("POST", "runs/log-metric", {"run_id": "$run", "key": "m", "value": 1, "timestamp": 1, "step": 1}),
+    (
+        "POST",
+        "runs/log-metric",
+        {"run_id": "$run", "key": "m", "value": 1, "timestamp": 1, "step": 1},
+    ),
     ("POST", "runs/log-parameter", {"run_id": "$run", **PAIR}),
     ("POST", "runs/set-tag", {"run_id": "$run", **PAIR}),
     ("POST", "runs/delete-tag", {"run_id": "$run", "key": "nope"}),
     ("POST", "runs/log-batch", {"run_id": "$run", "metrics": [], "params": [], "tags": [PAIR]}),
     ("POST", "runs/log-inputs", {"run_id": "$run", "datasets": [{"dataset": DATA_SET}]}),
-    ("POST", "logged-models", {"experiment_id": "$exp", "name": "n", "model_type": "t", "tags": []}),
+    (
+        "POST",
+        "logged-models",
+        {"experiment_id": "$exp", "name": "n", "model_type": "t", "tags": []},
+    ),
     ("POST", "logged-models/search", {"experiment_ids": ["$exp"], "filter": "", "max_results": 5}),
     ("POST", "registered-models/create", {"name": "$u-x", "description": "d", "tags": [PAIR]}),
     ("POST", "registered-models/rename", {"name": "$u-nope", "new_name": "$u-z"}),
