@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from heddle.api.events import Hub
+from heddle.api.fabric import fabric_rows
 from heddle.api.guard import Guard
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
 from heddle.api.mlflow.artifacts import artifact_rows
@@ -44,6 +45,7 @@ def all_rows() -> list[Row]:
         *artifact_rows(),
         *upload_rows(),
         *native_rows(),
+        *fabric_rows(),
     ]
 
 
