@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_client import Api
 
+from api_client import Api
 from heddle.app import create_app
 from heddle.settings import Settings
 

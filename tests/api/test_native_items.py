@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from native_calls import call, refused
 
 from api_client import Api
+from native_calls import call, refused
 
 
 def test_the_server_says_what_it_is(api):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from native_calls import HERE, call, log, refused, registered, trained
 
 SEARCH = f"{HERE}/runs/search"

@@ -312,3 +312,9 @@ def hand(connection: sa.Connection) -> Sample:
 @pytest.fixture
 def many(connection: sa.Connection) -> Sample:
     return fill(connection, generated(150))
+
+
+@pytest.fixture
+def empty(connection: sa.Connection) -> Sample:
+    """No runs yet."""
+    return Sample(connection, ())

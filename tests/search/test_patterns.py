@@ -28,9 +28,10 @@ def found(connection, op, pattern):
     return set(connection.scalars(select))
 
 
-ATOMS = ["a", "b", "x", "1", "é", ".", r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"\.", r"\\", r"\]", r"\-", "[a-z]",
-         "[^a]", "[]a]", "[^]]", r"[\]\\^-]", r"[\d_]", r"[\s-]", "[[:alpha:]]", "[[:punct:]]", "[a[:digit:]]", "[-a]",
-         r"\x61", r"\x{1F642}", r"\t", r"[\t\x41]", "_", "-", "#", "'", "%", "]", "}", "\n", " ", "{", "a{,2}"]  # fmt: skip
+ATOMS = ["a", "b", "x", "1", "é", ".", r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"\.", r"\\", r"\]",
+         r"\-", "[a-z]", "[^a]", "[]a]", "[^]]", r"[\]\\^-]", r"[\d_]", r"[\s-]", "[[:alpha:]]",
+         "[[:punct:]]", "[a[:digit:]]", "[-a]", r"\x61", r"\x{1F642}", r"\t", r"[\t\x41]", "_", "-",
+         "#", "'", "%", "]", "}", "\n", " ", "{", "a{,2}"]  # fmt: skip
 
 
 def repeated(parts):
@@ -62,14 +63,10 @@ regexes = st.recursive(
 @given(regex=regexes | regexes.map("(?i){}".format))
 def test_regular_expressions_agree(connection, regex):
     try:
-        wanted = {
-            text for text in TEXTS if patterns.check_regex(regex) and patterns.matches(regex, text)
-        }
+        patterns.check_regex(regex)
     except Invalid:
         return
-    if regex == "":
-        wanted = set(TEXTS)
-    assert found(connection, "MATCHES", regex) == wanted
+    assert found(connection, "MATCHES", regex) == {t for t in TEXTS if patterns.matches(regex, t)}
 
 
 @quick
@@ -77,15 +74,15 @@ def test_regular_expressions_agree(connection, regex):
 def test_any_regular_expression_is_understood_or_refused(connection, regex):
     try:
         patterns.check_regex(regex)
-    except Invalid as error:
-        assert error.message
+    except Invalid:
         return
     assert found(connection, "MATCHES", regex) == {t for t in TEXTS if patterns.matches(regex, t)}
 
 
 @pytest.mark.parametrize(
     "regex",
-    ["(", "[", "a**", "*", r"\1", "(?=a)", "(?<!a)", "a{2}{3}", "^*", r"\b+", "a{300}", "(?s)a", "a(?i)b", r"\pL",
+    ["(", "[", "a**", "*", r"\1", "(?=a)", "(?<!a)", "a{2}{3}", "^*", r"\b+", "a{300}", "(?s)a", "a(?i)b",
+     r"\pL",
      r"\Qa\E", r"\C", r"\071", "[[:^alpha:]]", r"[\D]", "(((a{100}){100}){100})", "\\", "(?i:a)", r"\x00"],
 )  # fmt: skip
 def test_refused_regular_expressions(regex):
@@ -121,7 +118,7 @@ def test_no_pattern_takes_forever(connection):
         "(a|aa)+$b",
         "a?" * 100 + "a" * 100 + "b",
         "(.*)(.*)(.*)(.*)(.*)x",
-        "(a{1,30}){1,30}b",
+        bounded,
     ]
     for pattern in hard:
         forms = [sa.literal(form, sa.Text()) for form in patterns.forms("MATCHES", pattern)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -58,7 +59,7 @@ def log(api: Api, uid: str, **more: Any) -> None:
     """Params, metrics and tags of a run."""
     params = [{"key": k, "value": str(v)} for k, v in more.get("params", {}).items()]
     metrics = [
-        {"key": k, "value": "NaN" if v != v else v, "timestamp": 1000 + step, "step": step}
+        {"key": k, "value": "NaN" if math.isnan(v) else v, "timestamp": 1000 + step, "step": step}
         for k, values in more.get("metrics", {}).items()
         for step, v in enumerate(values)
     ]

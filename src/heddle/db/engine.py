@@ -238,7 +238,8 @@ class Database:
     def start(self) -> None:
         """Begin to take writes."""
         if self.dialect == "sqlite":
-            self._writer = Writer(self._engine, lambda changes: self.announce(changes))  # noqa: PLW0108 -- read when called: it is set later
+            # Read when called: it is set later.
+            self._writer = Writer(self._engine, lambda changes: self.announce(changes))  # noqa: PLW0108
             self._writer.start()
 
     @property
