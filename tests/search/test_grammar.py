@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heddle.errors import Invalid
 from heddle.search import grammar
-from heddle.search.grammar import And, Comparison, Literal, Not, Or, parse, parse_order, quote_key
+from heddle.search.grammar import And, Comparison, Literal, Not, parse, parse_order, quote_key
 
 
 def refused(text, read=parse):
@@ -19,6 +19,14 @@ def refused(text, read=parse):
         read(text)
     assert 0 <= caught.value.position <= len(text)
     return caught.value
+
+
+def refusal(read, text):
+    try:
+        read(text)
+    except Invalid as error:
+        return error
+    return None
 
 
 @pytest.mark.parametrize(
@@ -153,7 +161,8 @@ def test_the_place_is_shown():
     assert error.position == 38
     assert lines[0].endswith("(character 39).")
     assert lines[1][lines[2].index("^")] == ">"
-    assert lines[1].startswith("  status") and lines[1].endswith("…")
+    assert lines[1].startswith("  status")
+    assert lines[1].endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -233,9 +242,8 @@ PIECES = st.sampled_from(
 @example("`")
 def test_any_text_is_read_or_refused(text):
     for read in (parse, parse_order):
-        try:
-            read(text)
-        except Invalid as error:
+        error = refusal(read, text)
+        if error is not None:
             assert 0 <= error.position <= len(text)
             error.message.encode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from heddle.errors import Invalid
 from heddle.search import page
 
 
-@given(st.integers(0, page.MAX_OFFSET), st.none() | st.text(max_size=20))
+@given(st.integers(0, page.MAX_OFFSET), st.none() | st.text().map(page.fingerprint))
 def test_a_token_is_read_back(offset, mark):
     assert page.decode(page.encode(offset, mark), mark) == offset
 
@@ -57,10 +58,8 @@ def test_garbage_is_refused(bad):
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
-    try:
+    with suppress(Invalid):
         assert page.decode(text) >= 0
-    except Invalid:
-        pass
 
 
 def test_a_token_belongs_to_its_search():

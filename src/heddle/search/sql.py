@@ -123,14 +123,29 @@ def search_ids(
     values = sorted(set(scope_values))
     scopes = len(values) if len(values) <= MERGED else MERGED + 1
     standing = _Standing(scope)
-    shape = (id(catalogue), standing.shape, filtered.shape, ordered.shape, scopes)
-    key = _Key(shape, catalogue, standing, filtered, ordered, scopes)
+    same = _same_key(filtered, ordered)
+    shape = (id(catalogue), standing.shape, filtered.shape, ordered.shape, scopes, tuple(same))
+    key = _Key(shape, catalogue, standing, filtered, ordered, scopes, same)
     small = len(filtered.leaves) <= MAX_KEPT_COMPARISONS
     statements = _kept(key) if small else _Statements(key)
     bound = {**standing.values, **filtered.values, **ordered.values, **(params or {})}
     bound["q_scopes"] = values
     bound.update((f"q_scope{n}", value) for n, value in enumerate(values[:MERGED]))
     return _page(fetch, statements, bound, limit, offset)
+
+
+def _same_key(filtered: Filter, ordered: Order) -> list[int]:
+    """The numbers of required comparisons of the very key that is ordered by first."""
+    first = ordered.terms[0].field if ordered.terms else None
+    if not isinstance(first, KeyField):
+        return []
+    return [
+        leaf.number
+        for leaf in filtered.required()
+        if isinstance(leaf.done.field, KeyField)
+        and leaf.done.field.keyed is first.keyed
+        and leaf.done.field.key == first.key
+    ]
 
 
 def _page(
@@ -194,6 +209,7 @@ class _Key:
     filter: Filter = field(compare=False)
     order: Order = field(compare=False)
     scopes: int = field(compare=False)
+    same: Sequence[int] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +229,7 @@ class _Statements:
         self.filter = key.filter
         self.order = key.order
         self.scopes = key.scopes
+        self.same = [leaf for leaf in key.filter.required() if leaf.number in key.same]
         condition = key.filter.condition(named)
         self.conditions = [self.scope] if condition is None else [self.scope, condition]
         self.driving: dict[int, sa.Select[Any]] = {}
@@ -260,6 +277,11 @@ class _Statements:
         probe = Probe.of(keyed)
         is_key = probe.key == named(term.key, sa.Text())
         phases = ["real", "absent"] if probe.nan is None else ["real", "nan", "absent"]
+        ops = {leaf.done.op for leaf in self.same}
+        if "IS NULL" in ops:
+            phases = ["absent"]
+        elif ops:
+            phases.remove("absent")
         if number >= len(phases):
             return None
         if phases[number] == "absent":
@@ -271,6 +293,12 @@ class _Statements:
         columns: Sequence[By] = rest.columns
         if probe.nan is not None:
             conditions.append(probe.nan == constant(int(phases[number] == "nan")))
+        # The index is entered where the filter on its own key begins to hold.
+        conditions += [
+            keyed_condition(probe, leaf, named)
+            for leaf in self.same
+            if leaf.done.op != "IS NOT NULL"
+        ]
         if phases[number] == "real":
             columns = [*by_index(probe, descending=term.descending), *columns]
         scope = None if keyed.scope is None else probe.table.c[keyed.scope]
