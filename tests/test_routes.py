@@ -145,6 +145,8 @@ def test_names_with_anything_in_them_are_found(api):
 
 
 def test_a_path_that_is_nowhere_and_a_method_that_is_not_offered(api):
-    assert api.send("GET", "/api/v1/nothing").status == 404
+    nothing = api.send("GET", "/api/v1/nothing")
+    assert (nothing.status, nothing.body["error"]["code"]) == (404, "no_such_call")
+    assert api.send("GET", "/v1/nothing").body["errorCode"] == "ItemNotFound"
     answer = api.send("PUT", "/api/v1/workspaces")
     assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")

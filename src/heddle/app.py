@@ -11,8 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from heddle.api.events import Hub
-from heddle.api.fabric import fabric_rows
+from heddle.api import fabric
+from heddle.api.events import Hub, close_on_signals
 from heddle.api.guard import Guard
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
 from heddle.api.mlflow.artifacts import artifact_rows
@@ -23,6 +23,7 @@ from heddle.api.mlflow.server import server_rows
 from heddle.api.mlflow.tracking import experiment_rows, run_rows
 from heddle.api.mlflow.uploads import upload_rows
 from heddle.api.mlflow.wire import error_body
+from heddle.api.native import offer
 from heddle.api.native.rows import native_rows
 from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
@@ -45,7 +46,7 @@ def all_rows() -> list[Row]:
         *artifact_rows(),
         *upload_rows(),
         *native_rows(),
-        *fabric_rows(),
+        *fabric.fabric_rows(),
     ]
 
 
@@ -71,6 +72,7 @@ class App:
         database.announce = self.announce
         self.services = Services(database, {"blobs": blobs, "hub": self.hub})
         self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
+        self.dispatch.error_shapes = {"/api/v1/": offer.error_body, "/v1/": fabric.error_body}
 
     def close(self) -> None:
         """Finish waiting writes and close."""
@@ -115,6 +117,7 @@ class App:
                 except Exception as error:  # noqa: BLE001 -- uvicorn prints it and stops
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
+                close_on_signals(self.hub)
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)

@@ -9,13 +9,17 @@ bounded queue. A subscriber that does not keep up loses its queue and is told to
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
 
 from heddle.db.tx import Change
 
+Handler = Callable[[int, FrameType | None], Any]
 PER_SECOND = 10
 QUEUE_MAX = 500
 WAITING_MAX = 50_000
@@ -33,6 +37,7 @@ class Subscriber:
     parent: str | None = None
     queue: deque[tuple[Change, int]] = field(default_factory=deque)
     lost: bool = False
+    closed: bool = False
     awake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wants(self, change: Change) -> bool:
@@ -77,6 +82,28 @@ class Subscriber:
         return lost, waiting
 
 
+def close_on_signals(hub: Hub) -> None:
+    """Let open streams end when the server is told to stop, which waits for its connections.
+
+    Called in the event loop; does nothing outside the main thread, where no signals arrive.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.getsignal(number)
+        if callable(before):
+            signal.signal(number, _closing(hub, loop, before))
+
+
+def _closing(hub: Hub, loop: asyncio.AbstractEventLoop, before: Handler) -> Handler:
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(hub.close)
+        before(number, frame)
+
+    return handle
+
+
 class Hub:
     """Where changes come in from committing threads and go out to subscribers."""
 
@@ -93,6 +120,12 @@ class Hub:
         """Begin to tell a subscriber; called in the event loop."""
         self._loop = asyncio.get_running_loop()
         self._subscribers.add(subscriber)
+
+    def close(self) -> None:
+        """End every stream, in the event loop: nothing more will come."""
+        for subscriber in self._subscribers:
+            subscriber.closed = True
+            subscriber.awake.set()
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop telling a subscriber."""

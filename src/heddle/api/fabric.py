@@ -21,6 +21,7 @@ from heddle.errors import (
     Denied,
     HeddleError,
     Invalid,
+    NoSuchCall,
     NotFound,
     Unauthenticated,
     Unavailable,
@@ -36,6 +37,7 @@ ITEM = f"{ITEMS}/{{ml_model}}"
 PAGE = 100
 CODES: Sequence[tuple[type[HeddleError], str]] = (
     (NotFound, "ItemNotFound"),
+    (NoSuchCall, "ItemNotFound"),
     (AlreadyExists, "ItemDisplayNameAlreadyInUse"),
     (Denied, "InsufficientPrivileges"),
     (Unauthenticated, "Unauthorized"),

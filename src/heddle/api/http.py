@@ -233,6 +233,8 @@ class Dispatcher:
         self.services = services
         self.admit = admit
         self.plain_errors = plain_errors
+        self.error_shapes: Mapping[str, ErrorBody] = {}
+        """By the beginning of a path: how failures look where no row was found."""
         self.observe: Callable[[Row, float, int], None] = _unobserved
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -316,11 +318,17 @@ class Dispatcher:
             )
             return 405
         error = NoSuchCall(f"This server does not offer {request.method} {request.path}.")
-        await respond(request, 404, self.plain_errors(error))
+        await respond(request, 404, self._shape(request)(error))
         return 404
 
+    def _shape(self, request: Request) -> ErrorBody:
+        for start, shape in self.error_shapes.items():
+            if request.path.startswith(start):
+                return shape
+        return self.plain_errors
+
     async def _fail(self, request: Request, row: Row | None, error: HeddleError) -> None:
-        body = (self.plain_errors if row is None else row.error_body)(error)
+        body = (self._shape(request) if row is None else row.error_body)(error)
         headers = [JSON]
         if error.status == 401:
             headers.append((b"www-authenticate", b'Basic realm="heddle"'))

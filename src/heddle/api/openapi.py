@@ -65,6 +65,7 @@ def document(offers: Iterable[Offer] = CONTENTS) -> dict[str, Any]:
     }
 
 
+@cache
 def encoded() -> bytes:
     """The document as it is served and checked in."""
     raw = msgspec.json.encode(document())

@@ -67,6 +67,9 @@ async def _send(request: Request, subscriber: Subscriber) -> None:
         if not await subscriber.wait(HEARTBEAT_S):
             await _body(request, b": still here\n\n")
             continue
+        if subscriber.closed:
+            await request.send({"type": "http.response.body", "body": b""})
+            return
         lost, waiting = subscriber.take()
         number += 1
         parts = [_event("resync", number, b"{}")] if lost else []
