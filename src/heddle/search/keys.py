@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from heddle.db.statement import Statement, among, here
 from heddle.db.tx import Tx
+from heddle.search.constructs import DrivingJoin
 from heddle.search.fields import Keyed
 from heddle.search.sql import PREFIX_LENGTH
 
@@ -46,7 +47,7 @@ class Keys:
         in_scope = sa.and_(
             noun.c.workspace_id == here(), noun.c.deleted_ms.is_(None), among(scope, "scopes")
         )
-        owned = table.join(noun, noun.c.id == self.owner)
+        owned = DrivingJoin(table, noun, noun.c.id == self.owner)
         is_key = self.key == sa.bindparam("key", type_=sa.Text)
         one: sa.ColumnClause[int] = sa.literal_column("1")
         self._few = Statement(
@@ -54,14 +55,21 @@ class Keys:
                 sa.select(one).where(in_scope).limit(_limit(FEW_OWNERS + 1)).subquery()
             )
         )
-        self._of_few = Statement(sa.select(self.key).distinct().select_from(owned).where(in_scope))
+        self._of_few = Statement(
+            sa.select(self.key)
+            .distinct()
+            .select_from(DrivingJoin(noun, table, noun.c.id == self.owner))
+            .where(in_scope)
+        )
         self._has = Statement(
             sa.select(one).select_from(owned).where(is_key, in_scope).limit(_limit(1))
         )
-        has = sa.select(one).select_from(owned).where(is_key, in_scope)
-        self._count = Statement(
-            sa.select(sa.func.count()).select_from(has.limit(_limit(COUNTED_MAX)).subquery())
-        )
+        having = sa.select(one).select_from(owned).where(is_key, in_scope)
+        if keyed.scope is not None:
+            # The index of scope and key counts without looking at any owner, deleted or not.
+            having = sa.select(one).where(is_key, among(table.c[keyed.scope], "scopes"))
+        few = having.limit(_limit(COUNTED_MAX)).subquery()
+        self._count = Statement(sa.select(sa.func.count()).select_from(few))
         self._walk = Statement(self._walked())
         self._values = Statement(self._some_values(owned, is_key, in_scope))
         picked = [self.owner, self.key, self.value]

@@ -104,7 +104,7 @@ class KnownColumn(Reply):
     kind: Kind
     """What its cells hold."""
     count: int
-    """How many runs or versions have it, counted up to 1000; 0 for properties, which all have."""
+    """How many runs or versions have it (deleted ones may count), up to 1000; 0 for properties."""
 
 
 class KnownColumns(Reply):
