@@ -38,6 +38,8 @@ SEARCHES = [
     ("metrics.absent > 1", ["metrics.rmse"], (1,)),
     ("", ["metrics.absent DESC"], (1,)),
     ("", ["start_time"], (1, 2)),
+    ("", ["run_name DESC"], (1,)),
+    ("", ["run_name", "metrics.rmse"], (1, 2)),
 ]
 FEW_ROWS, MANY_ROWS = 3_000, 24_000
 

@@ -8,7 +8,8 @@ planner's statistics:
 2. *In order of a value*: when the first order term is a key, the keyed table drives in the order of
    an index and stops when the page is full; rows that are NaN, and rows without the key, come from
    further statements that run only when the page has room for them.
-3. *In order of attributes*: the noun's table drives, an index of it giving the order.
+3. *In order of attributes*: the noun's table drives, an index of it giving the order; rows that lack
+   the first attribute come from a statement of their own.
 
 Within several scopes (at most ``MERGED``), 2 and 3 take each scope's first rows and merge them.
 
@@ -19,7 +20,7 @@ Indexes that make this so, beside the primary keys ``(owner, key)`` of keyed tab
   ``COLLATE "C"`` unless the column does
 * text tables with numeric forms: ``(key, number, owner)``
 * the noun: ``(scope, first column of an order, ...)`` for the orders that matter, and one for each
-  attribute declared ``indexed``; on PostgreSQL nullable columns ``DESC NULLS LAST``
+  attribute declared ``indexed``
 
 A table without a scope column has an index without it, and the other way round.
 
@@ -31,7 +32,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -49,6 +50,7 @@ from heddle.search.filters import (
     attribute_condition,
     keyed_condition,
     named,
+    nullable,
     valued,
 )
 from heddle.search.grammar import OrderTerm
@@ -260,6 +262,8 @@ class _Statements:
         first = terms[0].field if terms else None
         if candidate is None and isinstance(first, KeyField) and self.can_drive(first.keyed):
             return self.part_by_value(first, number)
+        if candidate is None and isinstance(first, Attribute) and nullable(first.column):
+            return self.part_by_nullable(first, number)
         if number:
             return None
         table, ordering = self.catalogue.table, self.order.ordering(named)
@@ -303,6 +307,28 @@ class _Statements:
             columns = [*by_index(probe, descending=term.descending), *columns]
         scope = None if keyed.scope is None else probe.table.c[keyed.scope]
         return self.part(source, conditions, columns, scope)
+
+    def part_by_nullable(self, first: Attribute, number: int) -> _Part | None:
+        """Ordered by an attribute first: rows that have it in an index's own order, then the others.
+
+        NULLS LAST in one statement would need an index of its own for each direction.
+        """
+        column, scope = first.column, self.catalogue.scope
+        asked = any(
+            leaf.done.field is first and leaf.done.op != "IS NULL"
+            for leaf in self.filter.required()
+        )
+        if number == 0:
+            ordering = self.order.ordering(named)
+            columns = [replace(ordering.columns[0], nullable=False), *ordering.columns[1:]]
+            having = column.is_not(None)
+        elif number == 1 and not asked:
+            ordering = self.order.ordering(named, after=1)
+            columns, having = list(ordering.columns), column.is_(None)
+        else:
+            return None
+        source = ordering.source(self.catalogue.table)
+        return self.part(source, [*self.conditions, having], columns, scope)
 
     def part(
         self,
