@@ -11,7 +11,7 @@ from heddle.db.engine import Database
 from heddle.db.tx import LOCAL
 from heddle.errors import Invalid
 from heddle.tracking.experiments import create_experiment
-from heddle.tracking.metrics import Point, write_points
+from heddle.tracking.metrics import Point, log_metric, write_points
 from heddle.tracking.runs import create_run
 from heddle.tracking.series import Series, load_series
 
@@ -145,3 +145,14 @@ def test_limits_are_said(database):
         ask(database, [], [], buckets=0)
     with pytest.raises(Invalid, match="too many series"):
         ask(database, ["x"] * 1000, ["y"] * 50)
+
+
+def test_what_grew_is_read_again(database):
+    points = rising(1000)
+    (uid,) = log(database, points)
+    (series,) = ask(database, [uid], ["loss"], buckets=10)
+    assert ask(database, [uid], ["loss"], buckets=10)[0] is series
+    more = Point("loss", -7.0, points[-1].timestamp_ms + 1, 1000)
+    database.write_now(lambda tx: log_metric(tx, uid, *more), LOCAL)
+    (grown,) = ask(database, [uid], ["loss"], buckets=10)
+    assert (grown.count, grown.last[-1]) == (1001, -7.0)

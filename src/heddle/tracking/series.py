@@ -10,6 +10,8 @@ spike is lost. A series no longer than the number of buckets comes whole.
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -27,6 +29,8 @@ from heddle.tracking.runs import runs
 X = Literal["step", "time", "relative"]
 BUCKETS_MAX = 10_000
 SERIES_MAX = 5000
+KEPT_MAX = 100_000
+"""Buckets of drawn series that are kept, some 20 MB."""
 ROUNDS = 8
 """How often cuts are refined; each round splits what is too long."""
 
@@ -98,7 +102,7 @@ class Stretch:
 
 
 _wanted = Statement(
-    sa.select(metrics.c.id, runs.c.uid, metrics.c.key)
+    sa.select(runs.c.uid, metrics.c.key, metrics.c.id, runs.c.revision)
     .select_from(runs.join(metrics, metrics.c.run_id == runs.c.id))
     .where(runs.c.workspace_id == here(), among(runs.c.uid, "uids"), among(metrics.c.key, "keys"))
 )
@@ -252,17 +256,57 @@ def load_series(
             f"{len(uids)} runs times {len(keys)} metrics are too many series at once; at most"
             f" {SERIES_MAX} are drawn."
         )
-    found = {(uid, key): number for number, uid, key in tx.all(_wanted, uids=uids, keys=keys)}
+    found = {(uid, key): rest for uid, key, *rest in tx.all(_wanted, uids=uids, keys=keys)}
     made = []
     for uid in dict.fromkeys(uids):
         for key in dict.fromkeys(keys):
-            metric_id = found.get((uid, key))
-            if metric_id is not None:
+            if (uid, key) not in found:
+                continue
+            metric_id, revision = found[uid, key]
+            name = (uid, key, x, start, end, buckets)
+            series = _kept.get(name, revision)
+            if series is None:
                 asked = Stretch(metric_id, x == "step", *_ends(x, start, end), buckets)
                 series = Series(uid, key)
                 _fill(tx, series, _since_first(tx, asked) if x == "relative" else asked)
-                made.append(series)
+                _kept.put(name, revision, series)
+            made.append(series)
     return made
+
+
+class _Kept:
+    """Series as they were drawn last, good while their run's revision is the same.
+
+    A comparison of many runs is asked for again whenever one of them has grown; the others need
+    not be read again.
+    """
+
+    def __init__(self) -> None:
+        self._series: OrderedDict[tuple[object, ...], tuple[int, Series]] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def get(self, name: tuple[object, ...], revision: int) -> Series | None:
+        with self._lock:
+            found = self._series.get(name)
+            if found is None or found[0] != revision:
+                return None
+            self._series.move_to_end(name)
+            return found[1]
+
+    def put(self, name: tuple[object, ...], revision: int, series: Series) -> None:
+        with self._lock:
+            before = self._series.pop(name, None)
+            if before is not None:
+                self._size -= len(before[1].steps)
+            self._series[name] = (revision, series)
+            self._size += len(series.steps)
+            while self._size > KEPT_MAX:
+                _, (_, gone) = self._series.popitem(last=False)
+                self._size -= len(gone.steps)
+
+
+_kept = _Kept()
 
 
 def _ends(x: X, start: int | None, end: int | None) -> tuple[int, int]:
