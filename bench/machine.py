@@ -44,6 +44,19 @@ def rss_bytes(pids: list[int]) -> int:
     return total
 
 
+def cpu_s(pids: list[int]) -> float:
+    """Return the processor time that all `pids` together have used so far, in seconds."""
+    ticks = 0
+    for pid in pids:
+        try:
+            stat = (PROC / str(pid) / "stat").read_text()
+        except OSError:
+            continue
+        user, system = stat[stat.rindex(")") + 2 :].split()[11:13]
+        ticks += int(user) + int(system)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def tree_bytes(directory: Path) -> int:
     """Return the size of all files under `directory`, links not followed."""
     return sum(

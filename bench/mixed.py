@@ -9,7 +9,7 @@ from bench.work import Maker, Round, Row, Target, Workload, probe
 
 NAME = "mixed"
 # Long enough for the slowest searcher to be answered a few times.
-FEWEST_SECONDS = 2.0
+FEWEST_SECONDS = 1.0
 
 
 def workloads() -> list[Workload]:

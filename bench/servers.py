@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.client import Client, WrongAnswer
-from bench.machine import rss_bytes, session_pids
+from bench.machine import cpu_s, rss_bytes, session_pids
 from bench.peers import environment, version_of
 from bench.places import ROOT
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
+# A server is at rest when it used less than this share of a core for so long.
+IDLE_SHARE = 0.05
+IDLE_WINDOW_S = 0.5
 TRACKING = "tracking"
 REGISTRY = "registry"
 ARTIFACTS = "artifacts"
@@ -187,6 +190,18 @@ class Server:
     def memory_bytes(self) -> int:
         """Return the resident memory of all processes of the server."""
         return rss_bytes(self.pids())
+
+    def settle(self, longest_s: float) -> None:
+        """Wait until the server does nothing by itself, but no longer than `longest_s`.
+
+        Some servers answer while processes of theirs are still starting.
+        """
+        until = time.monotonic() + longest_s
+        while time.monotonic() < until:
+            before = cpu_s(self.pids())
+            time.sleep(IDLE_WINDOW_S)
+            if cpu_s(self.pids()) - before < IDLE_SHARE * IDLE_WINDOW_S:
+                return
 
     def stop(self) -> None:
         """End every process of the server: asked first, then made to."""

@@ -28,6 +28,7 @@ from bench.servers import FLAVOURS, DidNotStart, Flavour, Programs, Server
 from bench.work import FAILURES, Round, Row, Workload
 
 Measures = list[Measure]
+SETTLE_S = 30.0
 
 
 def all_workloads() -> list[Workload]:
@@ -186,6 +187,7 @@ class Session:
         self.results.seeds["PostgreSQL" if postgres else "embedded SQLite"] = asdict(size)
         with fleet(flavours, self._programs, size, self.form) as members:
             for member in members:
+                member.server.settle(SETTLE_S)
                 self._note(member, "idle_bytes")
                 if member.failure:
                     print(f"{member.flavour.title}: {member.failure}", flush=True)

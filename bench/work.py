@@ -19,7 +19,8 @@ from bench.servers import DidNotStart, Flavour
 
 # With fewer answers than this in a round, a round is counted instead of timed.
 FEWEST_TIMED = 8
-LONGEST_S = 10.0
+# How many times its length a round may grow to, for a server that is slow with many connections.
+LONGEST = 5
 # What a server's wrong, late or missing answer can raise here; anything else is our own mistake.
 FAILURES = (
     WrongAnswer,
@@ -152,5 +153,5 @@ def probe(target: Target, work: Work, connections: int) -> Probe:
     if taken * FEWEST_TIMED >= seconds * connections:
         return Probe(len(content), seconds, max(connections, math.ceil(seconds / taken)))
     # A server that does one thing at a time has to get round to every connection twice.
-    patient = min(2 * taken * connections, LONGEST_S)
+    patient = min(2 * taken * connections, LONGEST * seconds)
     return Probe(len(content), max(seconds, patient), 0)
