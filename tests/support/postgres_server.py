@@ -55,7 +55,7 @@ CLUSTER = (
 GUARD = """
 "$@" >>log 2>&1 &
 read -r _
-kill -QUIT $! && wait
+kill -QUIT $! 2>/dev/null && wait
 """
 LAST_GUARD = GUARD + 'rm -rf "$PWD"\n'
 
@@ -153,11 +153,12 @@ def _children(pid: int) -> list[int]:
 
 
 def _is_alive(pid: int) -> bool:
+    """Whether a process still runs; one that only waits for its parent to notice does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _readable_programs(folder: Path, run: Callable[[list[Any]], None]) -> Path:
