@@ -18,7 +18,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: dev ## make the development environment, .venv
@@ -74,8 +74,12 @@ lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of ever
 		$(COMPILE) $$wanted -o $${wanted%.in}.txt || exit; done
 
 .PHONY: bench
-bench: dev ## measure; ARGS="--help" says what can be asked
+bench: dev ## measure beside MLflow and FastTrackML; ARGS="--help" says what can be asked
 	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: dev ## the same in small, under three minutes
+	@$(BIN)/python -m bench --quick $(ARGS)
 
 .PHONY: clean
 clean: ## remove environments, caches and built things; data folders stay

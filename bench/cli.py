@@ -4,7 +4,6 @@ Always holds: the report is written even when the run is broken off; no process 
 """
 
 import argparse
-import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from bench.forms import FULL, QUICK
+from bench.peers import GENERATOR_MISSING, has_generator
 from bench.places import REPORT, WORK
 from bench.servers import FLAVOURS
 from bench.session import Session, all_workloads
@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         print(*(workload.name for workload in all_workloads()), "growth", "installed", "start")
         return 0
-    if shutil.which("wrk") is None:
-        print("wrk is missing; install it from the system's packages", file=sys.stderr)
+    if not has_generator():
+        print(GENERATOR_MISSING, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
     form = QUICK if options.quick else FULL

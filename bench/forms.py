@@ -9,7 +9,11 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Form:
-    """How long and how large the measuring is; `budget_s` ends it early, 0 never does."""
+    """How long and how large the measuring is.
+
+    `budget_s` ends it early. A server that has spent `patience_s` on one workload is asked no
+    further rounds of it. Neither bounds anything where it is 0.
+    """
 
     name: str
     peers: tuple[str, ...]
@@ -21,6 +25,7 @@ class Form:
     starts: int
     run_counts: tuple[int, ...] = ()
     budget_s: float = 0.0
+    patience_s: float = 0.0
 
     def changed(
         self,
@@ -46,13 +51,14 @@ QUICK = Form(
     name="quick",
     peers=("heddle", "mlflow-best", "fasttrackml"),
     rounds=3,
-    seconds=0.6,
+    seconds=0.5,
     large_bytes=64 * MIB,
     size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     starts=0,
     # Leaves time to end the servers and to write the report within three minutes.
     budget_s=160.0,
+    patience_s=1.0,
 )
 FULL = Form(
     name="full",

@@ -25,6 +25,10 @@ GRACE_S = REQUEST_TIMEOUT_S + 5
 JSON_KIND = "application/json"
 
 
+class NoAnswer(WrongAnswer):
+    """Nothing failed, but no answer came within the time of a load either."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One request; the load's running number is spliced between the parts of path and body."""
@@ -185,7 +189,7 @@ def _finish(process: subprocess.Popen[str], load: Load) -> Measure:
             f"of {counted['requests']}"
         )
     if not counted["requests"]:
-        raise WrongAnswer(f"no answer within {load.seconds:.0f} s")
+        raise NoAnswer(f"no answer within {load.seconds:.1f} s")
     return Measure(
         rate=counted["requests"] * load.per_request / (counted["duration_us"] / 1e6),
         p50_ms=counted["p50_us"] / 1000,

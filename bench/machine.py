@@ -57,6 +57,13 @@ def cpu_s(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def busy_s() -> float:
+    """Return the time that all processors together have worked so far, in seconds."""
+    fields = (PROC / "stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _, _, irq, softirq, steal = map(int, fields[:8])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def tree_bytes(directory: Path) -> int:
     """Return the size of all files under `directory`, links not followed."""
     return sum(

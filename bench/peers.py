@@ -1,4 +1,4 @@
-"""Owns the environments that the servers run in, each pinned by hash in `requirements/`.
+"""Owns what has to be installed: the servers' environments, each pinned by hash, and wrk.
 
 Always holds: an environment is named after the digest of its requirement file, so an edit of the
 file makes a new one and a finished one is never changed.
@@ -15,6 +15,10 @@ from pathlib import Path
 from bench.places import HERE, PEERS, ROOT
 
 INSTALL_TIMEOUT_S = 900
+GENERATOR_MISSING = (
+    "wrk, which makes the load, is missing, and only the system can install it: apt-get install wrk"
+    " (Debian, Ubuntu), dnf install wrk (Fedora), apk add wrk (Alpine), brew install wrk."
+)
 
 
 def environment(name: str) -> Path:
@@ -38,6 +42,20 @@ def heddle_environment() -> Path:
     _install(directory, ["--require-hashes", "-r", str(ROOT / "requirements" / "server.txt")])
     _install(directory, ["--no-deps", str(ROOT)])
     return directory
+
+
+def has_generator() -> bool:
+    """Whether wrk is there; root on a Debian gets it installed where it is not."""
+    if shutil.which("wrk") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        print("installing wrk", flush=True)
+        for command in ("update", "install --yes --no-install-recommends wrk"):
+            subprocess.run(
+                ["apt-get", "--quiet=2", *command.split()],
+                check=False,
+                stdout=subprocess.DEVNULL,
+                timeout=INSTALL_TIMEOUT_S,
+            )
+    return shutil.which("wrk") is not None
 
 
 def _install(directory: Path, arguments: list[str]) -> None:

@@ -19,7 +19,8 @@ HEADER = (
     "connections. Only ratios within a row mean anything elsewhere. Heddle keeps runs that it has "
     "encoded in memory, by their revision, and every reading row asks repeatedly for the same data: "
     "searches and single runs are answered partly from that memory, after the database has named "
-    "the runs and their revisions."
+    "the runs and their revisions. Beside the latencies stands when a row was taken, of which state "
+    "of Heddle, and how much of the machine programs took that have nothing to do with it."
 )
 
 
@@ -53,6 +54,11 @@ def _machine(results: Results) -> Iterator[str]:
     for name, size in results.seeds.items():
         held = ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in size.items())
         yield f"- seeded, {name}: {held}"
+    cells = [cell for row in results.cells.values() for cell in row.values() if cell.rounds]
+    most = max((cell.rounds for cell in cells), default=0)
+    fewer = sum(cell.rounds < most for cell in cells)
+    if fewer:
+        yield f"- of {len(cells)} figures {fewer} have fewer than {most} rounds, the server being slow"
     for note in results.notes:
         yield f"- {note}"
     yield ""

@@ -80,11 +80,12 @@ class Results:
         partial.write_text(json.dumps(kept, indent=1))
         partial.replace(self.path)
 
-    def record(self, row: Row, cells: Mapping[str, Cell]) -> None:
-        """Set the cells of a row anew."""
+    def record(self, row: Row, cells: Mapping[str, Cell], circumstances: str) -> None:
+        """Set the cells of a row anew; `circumstances` say what else the machine was doing."""
         self.titles[row.key] = (row.title, row.unit)
         self.cells[row.key] = dict(cells)
-        self.taken[row.key] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+        at = time.strftime("%m-%d %H:%M", time.gmtime())
+        self.taken[row.key] = f"{at}, {self.versions.get('Heddle', '?')}, {circumstances}"
 
     def has(self, row: str, servers: Sequence[str]) -> bool:
         """Whether a row already holds figures, all of them from some of `servers`, none failed."""

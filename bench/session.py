@@ -4,6 +4,7 @@ Always holds: servers are asked in turn within every round, never two at once; r
 after every workload; a server that fails at one thing is still asked the next.
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -18,6 +19,7 @@ from bench.fleet import Member, Seeder, fleet
 from bench.forms import Form
 from bench.growth import Growth
 from bench.load import Measure
+from bench.machine import busy_s, cpu_s
 from bench.peers import environment, heddle_environment
 from bench.places import RUNS, WORK
 from bench.postgres import server_version
@@ -39,6 +41,27 @@ def all_workloads() -> list[Workload]:
         *registry.workloads(),
         *artifacts.workloads(),
     ]
+
+
+class Others:
+    """What programs that have nothing to do with the benchmark take of the machine meanwhile."""
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self._servers = servers
+        self._began = time.monotonic()
+        self._busy_s = busy_s()
+        self._own_s = self._own()
+
+    def _own(self) -> float:
+        times = os.times()
+        ours = times.user + times.system + times.children_user + times.children_system
+        return ours + sum(cpu_s(server.pids()) for server in self._servers)
+
+    def told(self) -> str:
+        """Return their share of all processors since this was made, in words."""
+        foreign_s = busy_s() - self._busy_s - (self._own() - self._own_s)
+        offered_s = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return f"others {max(foreign_s / offered_s, 0):.0%}"
 
 
 class Session:
@@ -213,14 +236,17 @@ class Session:
         measures: dict[str, dict[str, Measures]] = {}
         failures: dict[str, str] = {}
         rounds: dict[str, Round] = {}
+        spent: dict[str, float] = {}
         able = [member for member in members if workload.ability in member.flavour.abilities]
         if not able:
             return
+        others = Others([member.server for member in members])
         for number in range(1, self.form.rounds + 1):
             for member in able:
                 name = member.flavour.name
-                if name in failures:
+                if name in failures or self._impatient(spent.get(name, 0)):
                     continue
+                began = time.monotonic()
                 try:
                     if name not in rounds:
                         rounds[name] = workload.prepare(member.running())
@@ -228,11 +254,16 @@ class Session:
                         measures.setdefault(key, {}).setdefault(name, []).append(measure)
                 except FAILURES as failure:
                     failures[name] = f"{type(failure).__name__}: {failure}"[:400]
+                spent[name] = spent.get(name, 0) + time.monotonic() - began
+        circumstances = others.told()
         for row in workload.rows:
             cells = {name: Cell.of(found) for name, found in measures.get(row.key, {}).items()}
             cells |= {name: Cell(failure=failure) for name, failure in failures.items()}
-            self.results.record(Row(row.key + mark, row.title, row.unit), cells)
+            self.results.record(Row(row.key + mark, row.title, row.unit), cells, circumstances)
             self._tell(row, cells)
+
+    def _impatient(self, spent_s: float) -> bool:
+        return bool(self.form.patience_s) and spent_s > self.form.patience_s
 
     def _tell(self, row: Row, cells: Mapping[str, Cell]) -> None:
         figures = ", ".join(
