@@ -65,7 +65,9 @@ def _install(directory: Path, arguments: list[str]) -> None:
     if uv:
         if not python.exists():
             _run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)])
-        _run([uv, "pip", "install", "--quiet", "--python", str(python), *arguments])
+        # As pip does by itself: without it every start would compile what it imports.
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+        _run([*install, *arguments])
     else:
         if not python.exists():
             venv.create(directory, with_pip=True)

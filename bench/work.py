@@ -21,6 +21,8 @@ from bench.servers import DidNotStart, Flavour
 FEWEST_TIMED = 8
 # How many times its length a round may grow to, for a server that is slow with many connections.
 LONGEST = 5
+# How long a server that gave no answer at all under load is waited for.
+STALLED_S = 15.0
 # What a server's wrong, late or missing answer can raise here; anything else is our own mistake.
 FAILURES = (
     WrongAnswer,
@@ -122,7 +124,7 @@ def loaded(
                 measure = run(load)
             except NoAnswer:
                 # It stalls under so many connections: given time, it is slow, not dead.
-                measure = run(replace(load, seconds=LONGEST * told.seconds))
+                measure = run(replace(load, seconds=max(LONGEST * told.seconds, STALLED_S)))
             if work.steady:
                 expect(
                     measure.bytes_per_answer > 0.95 * told.length,
