@@ -1,0 +1,99 @@
+/**
+ * Changes as the server tells them: one stream for the workspace that is looked at.
+ *
+ * A query says in its `meta.watch` what it shows; it is asked again when that changes. Whoever
+ * draws live (a curve that grows) listens with `onChanges`.
+ * Always holds: bursts are summed up, so a query is asked again at most every `EVERY_MS`; after a
+ * break everything on the screen is asked again, since changes may have been missed.
+ * Leaves to others: what a change means.
+ */
+import type { QueryClient } from "@tanstack/react-query";
+import { addressOf, type Shapes } from "./client.ts";
+
+export type Change = Shapes["Event"];
+
+/** What a query shows; what is left out matches anything. */
+export interface Watch {
+  readonly kind: string;
+  readonly key?: string;
+  readonly parent?: string;
+}
+
+declare module "@tanstack/react-query" {
+  interface Register {
+    queryMeta: { watch?: readonly Watch[] };
+  }
+}
+
+type Listener = (changes: readonly Change[]) => void;
+
+const EVERY_MS = 400;
+const RETRY_MS = 2000;
+const listeners = new Set<Listener>();
+
+/** Hear of every change of the workspace looked at; returns what ends it. */
+export function onChanges(listener: Listener): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** Whether a change concerns what is watched. */
+export function concerns(watch: Watch, change: Change): boolean {
+  return (
+    watch.kind === change.kind &&
+    (watch.key === undefined || watch.key === change.key) &&
+    (watch.parent === undefined || watch.parent === change.parent)
+  );
+}
+
+/** Listen to a workspace until told to stop; `onState` hears whether the server is there. */
+export function followWorkspace(
+  queries: QueryClient,
+  workspace: string,
+  onState: (isThere: boolean) => void,
+): () => void {
+  let waiting: Change[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let source: EventSource | undefined;
+  let wasLost = false;
+
+  function flush() {
+    timer = undefined;
+    const changes = waiting;
+    waiting = [];
+    for (const listener of listeners) listener(changes);
+    void queries.invalidateQueries({
+      predicate: (query) =>
+        query.meta?.watch?.some((watch) => changes.some((change) => concerns(watch, change))) ??
+        false,
+    });
+  }
+
+  function open() {
+    source = new EventSource(addressOf(workspace, "events"));
+    source.addEventListener("change", (event: MessageEvent<string>) => {
+      waiting.push(JSON.parse(event.data) as Change);
+      timer ??= setTimeout(flush, EVERY_MS);
+    });
+    source.addEventListener("resync", () => void queries.invalidateQueries());
+    source.addEventListener("open", () => {
+      if (wasLost) void queries.invalidateQueries();
+      wasLost = false;
+      onState(true);
+    });
+    source.addEventListener("error", () => {
+      wasLost = true;
+      onState(false);
+      // A browser gives up on an answer that is no stream, such as a proxy's; we do not.
+      if (source?.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
+    });
+  }
+
+  open();
+  return () => {
+    clearTimeout(timer);
+    clearTimeout(retry);
+    source?.close();
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * Addresses and their screens, each loaded when it is first opened.
+ *
+ * Always holds: what stands after the question mark is plain text by name, so that addresses stay
+ * readable and every screen decides itself what its words mean. What other addresses there are is
+ * said to the server in `heddle/api/static.py`.
+ */
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from "@tanstack/react-router";
+import { readSearch, type Search, writeSearch } from "@/lib/search.ts";
+import { CrashScreen } from "./CrashScreen.tsx";
+import { MissingScreen } from "./MissingScreen.tsx";
+import { Shell } from "./Shell.tsx";
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: MissingScreen,
+  validateSearch: (search): Search => search as Search,
+});
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  component: lazyRouteComponent(() => import("@/features/home/HomeScreen.tsx"), "HomeScreen"),
+});
+const create = createRoute({
+  getParentRoute: () => root,
+  path: "/create",
+  component: lazyRouteComponent(
+    () => import("@/features/workspaces/CreateScreen.tsx"),
+    "CreateScreen",
+  ),
+});
+const workspaces = createRoute({
+  getParentRoute: () => root,
+  path: "/workspaces",
+  component: lazyRouteComponent(
+    () => import("@/features/workspaces/WorkspacesScreen.tsx"),
+    "WorkspacesScreen",
+  ),
+});
+const items = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace",
+  component: lazyRouteComponent(
+    () => import("@/features/workspaces/ItemsScreen.tsx"),
+    "ItemsScreen",
+  ),
+});
+const model = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/models/$model",
+  component: lazyRouteComponent(() => import("@/features/models/ModelScreen.tsx"), "ModelScreen"),
+});
+const version = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/models/$model/versions/$version",
+  component: lazyRouteComponent(() => import("@/features/models/ModelScreen.tsx"), "ModelScreen"),
+});
+const versionList = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/models/$model/list",
+  component: lazyRouteComponent(
+    () => import("@/features/models/VersionListScreen.tsx"),
+    "VersionListScreen",
+  ),
+});
+const experiment = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/experiments/$experiment",
+  component: lazyRouteComponent(
+    () => import("@/features/experiments/ExperimentScreen.tsx"),
+    "ExperimentScreen",
+  ),
+});
+const run = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/runs/$run",
+  component: lazyRouteComponent(() => import("@/features/runs/RunScreen.tsx"), "RunScreen"),
+});
+const compare = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/compare",
+  component: lazyRouteComponent(
+    () => import("@/features/comparison/CompareScreen.tsx"),
+    "CompareScreen",
+  ),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    home,
+    create,
+    workspaces,
+    items,
+    model,
+    version,
+    versionList,
+    experiment,
+    run,
+    compare,
+  ]),
+  parseSearch: readSearch,
+  stringifySearch: writeSearch,
+  defaultPreload: "intent",
+  defaultErrorComponent: CrashScreen,
+  scrollRestoration: false,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * The looks of the page: light, dark and high contrast, from one ramp of teal.
+ *
+ * Leaves to others: colours of charts.
+ */
+import {
+  type BrandVariants,
+  createDarkTheme,
+  createLightTheme,
+  teamsHighContrastTheme,
+  type Theme,
+} from "@fluentui/react-components";
+import type { ShownLook } from "@/lib/look.ts";
+
+const TEAL: BrandVariants = {
+  10: "#01201b",
+  20: "#022c25",
+  30: "#033b32",
+  40: "#054a3e",
+  50: "#085a4c",
+  60: "#0a6656",
+  70: "#0d705f",
+  80: "#117865",
+  90: "#1c8a75",
+  100: "#289d86",
+  110: "#38b198",
+  120: "#4fc4aa",
+  130: "#74d3bc",
+  140: "#9be1cf",
+  150: "#bfede1",
+  160: "#e4f8f2",
+};
+
+const FONT = "'Segoe UI', 'Segoe UI Web (West European)', -apple-system, 'Noto Sans', sans-serif";
+const shared = { fontFamilyBase: FONT };
+
+const light: Theme = { ...createLightTheme(TEAL), ...shared };
+const dark: Theme = {
+  ...createDarkTheme(TEAL),
+  ...shared,
+  colorBrandForeground1: TEAL[120],
+  colorBrandForeground2: TEAL[130],
+  colorBrandForegroundLink: TEAL[120],
+  colorBrandForegroundLinkHover: TEAL[130],
+  colorBrandForegroundLinkPressed: TEAL[110],
+  colorNeutralForeground2BrandHover: TEAL[120],
+  colorCompoundBrandForeground1: TEAL[120],
+  colorCompoundBrandStroke: TEAL[110],
+};
+const contrast: Theme = { ...teamsHighContrastTheme, ...shared };
+
+export const THEMES: Record<ShownLook, Theme> = { light, dark, contrast };

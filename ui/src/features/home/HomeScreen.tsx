@@ -1,0 +1,5 @@
+import { Screen } from "@/parts/Screen.tsx";
+
+export function HomeScreen() {
+  return <Screen title="Home" />;
+}

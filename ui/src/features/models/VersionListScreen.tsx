@@ -1,0 +1,5 @@
+import { Screen } from "@/parts/Screen.tsx";
+
+export function VersionListScreen() {
+  return <Screen title="Versions" />;
+}

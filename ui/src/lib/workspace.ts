@@ -1,0 +1,19 @@
+/** Which workspace is looked at: the one in the address, else the one used last. */
+import { useParams } from "@tanstack/react-router";
+import { remember, remembered } from "./memory.ts";
+
+const DEFAULT = "default";
+
+/** The workspace's name. */
+export function useWorkspace(): string {
+  const params = useParams({ strict: false });
+  return params.workspace ?? lastWorkspace();
+}
+
+export function lastWorkspace(): string {
+  return remembered("workspace", DEFAULT);
+}
+
+export function rememberWorkspace(name: string): void {
+  remember("workspace", name);
+}

@@ -1,0 +1,83 @@
+/** Draws notices; errors stay until they are dismissed, others go after eight seconds. */
+import {
+  Link,
+  Toast,
+  ToastBody,
+  ToastFooter,
+  ToastTitle,
+  ToastTrigger,
+  Toaster,
+  useId,
+  useToastController,
+} from "@fluentui/react-components";
+import { useRouter } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { type Notice, notifyFailure, showNoticesWith } from "./notices.ts";
+
+const SHOWN_MS = 8000;
+
+export function Notices() {
+  const id = useId("notices");
+  const { dispatchToast } = useToastController(id);
+  useEffect(() => {
+    showNoticesWith((notice) => {
+      const intent = notice.intent ?? "success";
+      dispatchToast(<NoticeToast notice={notice} />, {
+        intent,
+        timeout: intent === "error" ? -1 : SHOWN_MS,
+        pauseOnHover: true,
+        pauseOnWindowBlur: true,
+      });
+    });
+  }, [dispatchToast]);
+  return <Toaster toasterId={id} position="bottom-end" limit={4} />;
+}
+
+function NoticeToast({ notice }: { notice: Notice }) {
+  const router = useRouter();
+  const { undo, link } = notice;
+  return (
+    <Toast>
+      <ToastTitle
+        action={
+          <ToastTrigger>
+            <Link>Dismiss</Link>
+          </ToastTrigger>
+        }
+      >
+        {notice.title}
+      </ToastTitle>
+      {notice.body && <ToastBody>{notice.body}</ToastBody>}
+      {(undo ?? link) && (
+        <ToastFooter>
+          {undo && (
+            <ToastTrigger>
+              <Link
+                onClick={() => {
+                  Promise.resolve(undo()).catch((error: unknown) =>
+                    notifyFailure("Could not be undone", error),
+                  );
+                }}
+              >
+                Undo
+              </Link>
+            </ToastTrigger>
+          )}
+          {link && (
+            <ToastTrigger>
+              <Link
+                href={link.href}
+                onClick={(event) => {
+                  event.preventDefault();
+                  router.history.push(link.href);
+                }}
+              >
+                {link.label}
+              </Link>
+            </ToastTrigger>
+          )}
+        </ToastFooter>
+      )}
+    </Toast>
+  );
+}
