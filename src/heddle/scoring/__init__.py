@@ -1,0 +1,1 @@
+"""Scoring: applying a model to a table, with a receipt."""
