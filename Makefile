@@ -67,7 +67,7 @@ fix: dev ## format, and mend what lint can mend by itself
 lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of everything
 	@$(COMPILE) pyproject.toml -o requirements/server.txt
 	@$(COMPILE) requirements/build.in -c requirements/server.txt -o requirements/build.txt
-	@$(COMPILE) pyproject.toml requirements/dev.in --extra postgres --extra client \
+	@$(COMPILE) pyproject.toml requirements/dev.in --extra postgres --extra client --extra predict \
 		-c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/demo.in -o requirements/demo.txt
 	@for wanted in tests/compat/clients/requirements-*.in; do \

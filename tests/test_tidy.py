@@ -120,7 +120,11 @@ def runtime_dependencies() -> list[str]:
 
 
 def test_modules_are_not_too_long():
-    lines = {shown(path): len(path.read_text().splitlines()) for path in modules()}
+    lines = {
+        shown(path): len(path.read_text().splitlines())
+        for path in modules()
+        if path.parent != MIGRATIONS  # a step is a list of statements, written once
+    }
     long = {name: count for name, count in lines.items() if count > MODULE_LINES}
     assert not long
 

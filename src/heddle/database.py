@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import heddle.artifacts.manifests
 import heddle.artifacts.uploads
+import heddle.jobs.records
+import heddle.jobs.schedules
 import heddle.registry.aliases
 import heddle.registry.history
 import heddle.registry.models
+import heddle.registry.scans
 import heddle.registry.versions
 import heddle.tracking.inputs
 import heddle.tracking.logged_models

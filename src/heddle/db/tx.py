@@ -122,6 +122,14 @@ class Tx:
         params["workspace_id"] = self.workspace_id
         return list(self._sa.execute(select, params).fetchall())
 
+    def beside(self, workspace_id: int, workspace: str) -> Tx:
+        """The same transaction in another workspace, for work that goes on in all of them."""
+        other: Tx = object.__new__(Tx)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.workspace_id, other.workspace = workspace_id, workspace
+        return other
+
     def changed(self, kind: str, key: str, action: str, parent: str = "") -> None:
         """Note a change for those who watch; they hear of it once it is committed."""
         self.changes.append(Change(self.workspace, kind, key, action, parent))

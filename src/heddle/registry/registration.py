@@ -18,7 +18,7 @@ from heddle.artifacts.manifests import pin
 from heddle.db.statement import Statement, here, upsert
 from heddle.db.tx import Tx
 from heddle.keys import check_text
-from heddle.registry import aliases, history, models, sources, versions
+from heddle.registry import aliases, history, models, scans, sources, versions
 from heddle.registry.models import DESCRIPTION_MAX
 from heddle.registry.sources import Origin
 from heddle.registry.versions import Version, version_metrics, version_params
@@ -165,6 +165,8 @@ def create_version(
     version_id: int = tx.one(_insert, uid=uuid.uuid4().hex, **row)[0]
     made = Version(id=version_id, **row)
     _copy_values(tx, origin, made)
+    if manifest_id is not None:
+        scans.wait(tx, version_id)
     if labels:
         versions.tags.add(tx, version_id, labels.items())
     if logged_model_uid:
