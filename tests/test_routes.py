@@ -43,7 +43,7 @@ QUERIES = {
 # touch nothing of this one.
 OPEN = {
     "workspaces.get", "workspaces.update", "workspaces.items", "workspaces.find",
-    "experiments.list", "experiments.create", "runs.search", "runs.columns", "runs.values",
+    "experiments.list", "experiments.create", "runs.search", "runs.tree", "runs.columns", "runs.values",
     "series.search", "models.list", "models.create", "views.list", "views.create",
 }  # fmt: skip
 
@@ -112,7 +112,13 @@ def test_a_stranger_finds_nothing(api):
         wanted = (200, 201) if name in OPEN else (404,)
         assert answer.status in wanted, (name, answer.status, answer.raw)
         shown[name] = answer.raw
-    for name in ("workspaces.items", "workspaces.find", "runs.search", "series.search"):
+    for name in (
+        "workspaces.items",
+        "workspaces.find",
+        "runs.search",
+        "runs.tree",
+        "series.search",
+    ):
         assert values["run"].encode() not in shown[name]
     assert call(api, "GET", f"{HERE}/models/m")["versions"] == 1
     assert call(api, "GET", f"{HERE}/runs/{values['run']}")["deleted_ms"] is None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from native_calls import HERE, call, log, refused, registered, trained
 
 SEARCH = f"{HERE}/runs/search"
+LOGGED = b"""\
+flavors: {sklearn: {sklearn_version: 1.5.2}}
+signature: {inputs: '[{"type": "double", "name": "x", "required": true}]'}
+"""
 
 
 def test_one_run_whole(api):
@@ -42,9 +48,13 @@ def test_logged_models_of_a_run_can_be_registered(api):
     )  # fmt: skip
     model_id = made.body["model"]["info"]["model_id"]
     place = made.body["model"]["info"]["artifact_uri"].partition(":/")[2]
-    api.send("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{place}/MLmodel", b"flavors: {}\n")
+    api.send("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{place}/MLmodel", LOGGED)
     found = call(api, "GET", f"{HERE}/logged-models/{model_id}")
-    assert (found["name"], found["run"], found["params"]) == ("clf", uid, {"depth": "3"})
+    assert (found["name"], found["params"]) == ("clf", {"depth": "3"})
+    assert (found["run"]["id"], found["run"]["name"]) == (uid, "logged")
+    assert (found["experiment_name"], found["files_total"]) == ("Default", 1)
+    assert found["flavors"] == [{"name": "sklearn", "version": "1.5.2", "settings": ANY}]
+    assert found["signature"]["inputs"][0]["name"] == "x"
     call(api, "PATCH", f"{HERE}/logged-models/{model_id}/tags", {"set": {"t": "1"}})
     version = call(api, "POST", f"{HERE}/models/m/versions", {"logged_model": model_id}, 201)
     assert (version["source"]["kind"], version["run"]["id"]) == ("logged_model", uid)

@@ -123,7 +123,7 @@ class Statement:
             check_scoped(core)
         self.core = core
         self._compiled: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
-        self._lists = tuple(e.name for e in iterate(core) if isinstance(e, among))
+        self._lists = tuple({e.name: None for e in iterate(core) if isinstance(e, among)})
 
     def bind(self, dialect: str, params: Mapping[str, Any]) -> tuple[str, Any]:
         """The SQL text and the driver's parameters for one execution."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from heddle.api.http import Effect
 from heddle.api.native.offer import Offer
-from heddle.api.native.shapes import files, items, kinds, models, runs, tables
+from heddle.api.native.shapes import files, items, kinds, logged_models, models, runs, tables
 
 READ: Final = Effect.READ
 POINT: Final = Effect.POINT
@@ -72,6 +72,9 @@ EXPERIMENTS = (
 RUNS = (
     Offer("POST", f"{W}/runs/search", "runs.search", "run.read", READ,
           "Runs as a table with columns of your choice", tables.Table, body=tables.RunQuery),
+    Offer("POST", f"{W}/runs/tree", "runs.tree", "run.read", READ,
+          "Runs as a table in which each stands under the run that it is nested in", tables.Tree,
+          body=tables.RunTreeQuery),
     Offer("GET", f"{W}/runs/columns", "runs.columns", "run.read", READ,
           "Columns that runs could be shown with", tables.KnownColumns,
           query=tables.RunColumnQuery),
@@ -90,8 +93,8 @@ RUNS = (
           "Bring back a deleted run", runs.Run),
     Offer("PATCH", f"{R}/tags", "runs.tag", "run.write", WRITE,
           "Set and remove tags of a run", kinds.Labels, body=kinds.LabelChanges),
-    Offer("GET", L, "logged_models.get", "logged_model.read", READ,
-          "One logged model", runs.LoggedModel),
+    Offer("GET", L, "logged_models.get", "logged_model.read", STREAM,
+          "One logged model with everything known of it", logged_models.LoggedModel),
     Offer("PATCH", f"{L}/tags", "logged_models.tag", "logged_model.write", WRITE,
           "Set and remove tags of a logged model", kinds.Labels, body=kinds.LabelChanges),
     Offer("POST", f"{W}/series", "series.search", "run.read", READ,

@@ -1,4 +1,4 @@
-"""Runs and logged models, their tables, columns, values and series, in the API's words."""
+"""Runs, their tables, columns, values and series, in the API's words."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from heddle.search.sheet import Cell, Property
 from heddle.tracking import (
     experiments,
     files,
-    logged_models,
     run_files,
     run_search,
     run_table,
+    run_tree,
     runs,
     series,
 )
@@ -74,6 +74,37 @@ def search(tx: Tx, ask: Ask[None, tables.RunQuery]) -> tables.Table:
     )
     uids = run_table.load_uids(tx, found)
     return table_out(columns, [uids[key] for key in found], sheet.cells(tx, found, columns), total)
+
+
+def search_tree(tx: Tx, ask: Ask[None, tables.RunTreeQuery]) -> tables.Tree:
+    body = ask.body
+    columns = sheet.columns(body.columns or run_table.USUAL)
+    found, total = run_tree.search_tree(
+        tx,
+        experiment_ids=experiment_ids(tx, body.experiments),
+        filter=body.filter,
+        view=body.view,
+        order_by=body.order_by,
+        starts_open=body.starts_open,
+        toggled=frozenset(body.toggled),
+        limit=limit_of(body.limit),
+        offset=offset_of(body.offset),
+    )
+    ids = [each.id for each in found]
+    uids = run_table.load_uids(tx, ids)
+    table = table_out(columns, [uids[key] for key in ids], sheet.cells(tx, ids, columns), total)
+    rows = [
+        tables.TreeRow(
+            key=row.key,
+            cells=row.cells,
+            depth=each.depth,
+            children=each.children,
+            open=each.is_open,
+            found=each.is_found,
+        )
+        for row, each in zip(table.rows, found, strict=True)
+    ]
+    return tables.Tree(columns=table.columns, rows=rows, total=total)
 
 
 def columns(tx: Tx, ask: Ask[tables.RunColumnQuery, None]) -> tables.KnownColumns:
@@ -132,6 +163,27 @@ def code_out(tags: Mapping[str, str]) -> shapes.Code:
 def refs_out(found: Iterable[Named]) -> list[shapes.VersionRef]:
     """Versions by name."""
     return [shapes.VersionRef(model=name, version=number) for name, number in found]
+
+
+def run_of(tx: Tx, uid: str) -> FullRun | None:
+    """The run that something was made by, deleted or not; None if there is none."""
+    key = runs.find_ids(tx, [uid]).get(uid) if uid else None
+    return None if key is None else run_search.load_full(tx, [key])[0]
+
+
+def run_ref(tx: Tx, full: FullRun | None) -> shapes.RunRef | None:
+    """A run by name."""
+    if full is None:
+        return None
+    experiment = experiments.get_experiment(tx, full.run.experiment_id)
+    return shapes.RunRef(
+        id=full.run.uid,
+        name=full.run.name,
+        experiment=str(experiment.id),
+        experiment_name=experiment.name,
+        status=full.run.status,
+        deleted=full.run.deleted_ms is not None,
+    )
 
 
 def run_out(tx: Tx, full: FullRun) -> shapes.Run:
@@ -257,49 +309,6 @@ def tag(tx: Tx, ask: Ask[None, kinds.LabelChanges]) -> kinds.Labels:
     return kinds.Labels(tags=dict(runs.tags.load(tx, [run_id]).get(run_id, ())))
 
 
-def get_logged(tx: Tx, ask: Ask[None, None]) -> shapes.LoggedModel:
-    full = logged_models.get_full(tx, ask.at["logged_model"])
-    model = full.model
-    versions = lineage.versions_of_logged_models(tx, [model.uid]).get(model.uid, [])
-    return shapes.LoggedModel(
-        id=model.uid,
-        name=model.name,
-        kind=model.model_type,
-        status=model.status,
-        experiment=str(model.experiment_id),
-        run=model.source_run_uid,
-        created_ms=model.created_ms,
-        updated_ms=model.updated_ms,
-        params=dict(full.params),
-        metrics=[
-            shapes.Metric(
-                key=each.key,
-                value=number_out(each.value),
-                step=each.step,
-                time_ms=each.timestamp_ms,
-                min=None,
-                max=None,
-                dataset=each.dataset_name,
-            )
-            for each in full.metrics
-        ],
-        tags=dict(full.tags),
-        versions=refs_out(versions),
-        artifact_uri=model.artifact_uri,
-    )
-
-
-def tag_logged(tx: Tx, ask: Ask[None, kinds.LabelChanges]) -> kinds.Labels:
-    uid = ask.at["logged_model"]
-    now = dict(logged_models.get_full(tx, uid).tags)
-    if ask.body.set:
-        logged_models.set_tags(tx, uid, list(ask.body.set.items()))
-    for key in ask.body.delete:
-        if key in now:
-            logged_models.delete_tag(tx, uid, key)
-    return kinds.Labels(tags=dict(logged_models.get_full(tx, uid).tags))
-
-
 def search_series(tx: Tx, ask: Ask[None, tables.SeriesQuery]) -> tables.SeriesReply:
     body = ask.body
     found = series.load_series(
@@ -331,6 +340,7 @@ def search_series(tx: Tx, ask: Ask[None, tables.SeriesQuery]) -> tables.SeriesRe
 
 CALLS: dict[str, Any] = {
     "runs.search": search,
+    "runs.tree": search_tree,
     "runs.columns": columns,
     "runs.values": values,
     "runs.delete_many": delete_many,
@@ -340,7 +350,5 @@ CALLS: dict[str, Any] = {
     "runs.delete": delete,
     "runs.restore": restore,
     "runs.tag": tag,
-    "logged_models.get": get_logged,
-    "logged_models.tag": tag_logged,
     "series.search": search_series,
 }

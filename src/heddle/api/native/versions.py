@@ -10,7 +10,14 @@ from heddle.api.http import Request, Services, encode_json, respond
 from heddle.api.native.model_files import Reader, environment_out, flavors_out, signature_out
 from heddle.api.native.models import change_out
 from heddle.api.native.offer import Ask
-from heddle.api.native.runs import code_out, dataset_out, metric_out, refs_out
+from heddle.api.native.runs import (
+    code_out,
+    dataset_out,
+    metric_out,
+    refs_out,
+    run_of,
+    run_ref,
+)
 from heddle.api.native.shapes import kinds, tables
 from heddle.api.native.shapes import models as shapes
 from heddle.api.native.shapes import runs as run_shapes
@@ -31,9 +38,7 @@ from heddle.registry import (
     versions,
 )
 from heddle.registry.versions import Version
-from heddle.tracking import experiments, logged_models, run_search
-from heddle.tracking.run_search import FullRun
-from heddle.tracking.runs import find_ids
+from heddle.tracking import logged_models
 
 HISTORY_SHOWN = 100
 _COPY = re.compile(r"models:/(?P<name>.+)/(?P<number>[0-9]+)")
@@ -56,7 +61,7 @@ def find_version(tx: Tx, ask: Ask[Any, Any]) -> Version:
 def version_out(tx: Tx, reader: Reader, version: Version) -> shapes.Version:
     """A version with everything known of it."""
     full = version_search.load_full(tx, [version.id])[0]
-    run = _run_of(tx, version)
+    run = run_of(tx, version.run_uid)
     read = reader.model(tx, version.manifest_id)
     entries, count, size_bytes = folder(tx, version.manifest_id, "")
     events = history.list_version_events(tx, version.model_id, version.number, limit=HISTORY_SHOWN)
@@ -72,7 +77,7 @@ def version_out(tx: Tx, reader: Reader, version: Version) -> shapes.Version:
         description=version.description,
         aliases=list(full.aliases),
         stage=version.stage,
-        run=_run_ref(tx, run),
+        run=run_ref(tx, run),
         source=_source(version),
         code=code_out({} if run is None else dict(run.tags)),
         params=dict(full.params),
@@ -99,27 +104,6 @@ def digest_of(tx: Tx, version: Version) -> str:
     for found in manifests.load(tx, version.manifest_id):
         total.update(f"{found.path}\0{found.digest}\n".encode())
     return total.hexdigest()
-
-
-def _run_of(tx: Tx, version: Version) -> FullRun | None:
-    if not version.run_uid:
-        return None
-    key = find_ids(tx, [version.run_uid]).get(version.run_uid)
-    return None if key is None else run_search.load_full(tx, [key])[0]
-
-
-def _run_ref(tx: Tx, full: FullRun | None) -> run_shapes.RunRef | None:
-    if full is None:
-        return None
-    experiment = experiments.get_experiment(tx, full.run.experiment_id)
-    return run_shapes.RunRef(
-        id=full.run.uid,
-        name=full.run.name,
-        experiment=str(experiment.id),
-        experiment_name=experiment.name,
-        status=full.run.status,
-        deleted=full.run.deleted_ms is not None,
-    )
 
 
 def _source(version: Version) -> shapes.Source:

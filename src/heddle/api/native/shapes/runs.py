@@ -1,4 +1,4 @@
-"""Shapes of runs and logged models."""
+"""Shapes of runs."""
 
 from __future__ import annotations
 
@@ -165,34 +165,3 @@ class RunIds(Body):
 
     runs: list[str]
     """Run ids, at most 1000; one that does not exist fails the whole call."""
-
-
-class LoggedModel(Reply):
-    """A model that a run made with ``log_model``."""
-
-    id: str
-    """Its id."""
-    name: str
-    """What people call it."""
-    kind: str
-    """The client's word for what it is; empty when not said."""
-    status: str
-    """``PENDING``, ``READY`` or ``UPLOAD_FAILED``."""
-    experiment: str
-    """Its experiment's id."""
-    run: str
-    """The run that made it; empty for none."""
-    created_ms: int
-    """When it was made."""
-    updated_ms: int
-    """When it was last changed."""
-    params: dict[str, str]
-    """By key."""
-    metrics: list[Metric]
-    """By key and data set."""
-    tags: dict[str, str]
-    """By key."""
-    versions: list[VersionRef]
-    """Versions registered from it."""
-    artifact_uri: str
-    """Where its files are addressed by MLflow's clients."""

@@ -72,6 +72,39 @@ class RunQuery(TableQuery):
     """Living runs, deleted ones or both."""
 
 
+class RunTreeQuery(RunQuery):
+    """Which runs and columns, and what is open."""
+
+    starts_open: bool = False
+    """Whether runs show what is nested in them unless they are in ``toggled``."""
+    toggled: list[str] = []
+    """Ids of runs that are folded where ``starts_open``, and open where not."""
+
+
+class TreeRow(TableRow):
+    """One run of a tree."""
+
+    depth: int
+    """How many runs it is nested in; 0 at the top."""
+    children: int
+    """How many runs stand directly below it when it is open."""
+    open: bool
+    """Whether they are shown, as the rows that follow."""
+    found: bool
+    """Whether the filter finds it; if not, it is there for what is nested in it."""
+
+
+class Tree(Reply):
+    """A window of the rows of a tree as it is folded now."""
+
+    columns: list[Column]
+    """The columns, as asked for."""
+    rows: list[TreeRow]
+    """A run, then what is nested in it if that is shown, then its next sibling."""
+    total: int
+    """How many rows there are in all, those of folded runs left out."""
+
+
 class ColumnQuery(Query):
     """Which columns of the catalogue."""
 
