@@ -1,29 +1,24 @@
 """Running the application under uvicorn, in one process or several.
 
-The head and the body of an answer leave in one write: uvicorn writes them one after the other, and
-two system calls and two packets are a quarter of what a small call costs (measured).
-
 Sockets are made here with an explicit TCP protocol number: without it asyncio leaves Nagle's
 algorithm on and every answer waits for the peer's delayed acknowledgement (44 ms).
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from heddle.api.connection import Protocol
 from heddle.app import create_app
 from heddle.errors import Invalid
 from heddle.settings import Settings
 
 BACKLOG = 2048
 STOP_S = 10
-JOIN_MAX = 16 * 1024
 
 
 def check(settings: Settings) -> None:
@@ -58,45 +53,6 @@ def bind(host: str, port: int) -> socket.socket:
     listener.listen(BACKLOG)
     listener.set_inheritable(True)
     return listener
-
-
-class JoinedWrites:
-    """A transport whose writes of one turn of the event loop leave together."""
-
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Hold the data until the turn ends; large parts leave at once, so that flow control acts."""
-        parts = self._parts
-        parts.append(data)
-        if len(data) > JOIN_MAX:
-            self._flush()
-        elif len(parts) == 1:
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        parts, self._parts = self._parts, []
-        if parts and not self._transport.is_closing():
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
-
-    def close(self) -> None:
-        """Send what is held, then close."""
-        self._flush()
-        self._transport.close()
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol over joined writes."""
-
-    def connection_made(self, transport: Any) -> None:
-        """A client has connected."""
-        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
 
 
 def _config(settings: Settings, app: Any) -> uvicorn.Config:

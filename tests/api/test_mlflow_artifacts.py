@@ -25,11 +25,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_client import Answer, Api
+from heddle.api.connection import Protocol
 from heddle.app import App, create_app
 from heddle.artifacts.blobs import Blobs, CloudStore, open_store
 from heddle.artifacts.sweep import sweep
 from heddle.db.tx import LOCAL
-from heddle.serve import Protocol
 from heddle.settings import Settings
 
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"

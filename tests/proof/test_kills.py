@@ -18,7 +18,7 @@ import pytest
 from postgres_server import SAFE, Postgres
 from torture.client import PROXY, Client, Lost
 from torture.crash_points import COMMIT, FILE_CALLS
-from torture.server import Server
+from torture.server import SOURCES, Server
 from torture.siege import Siege, sound
 from torture.things import digest_of
 
@@ -154,7 +154,9 @@ def test_killed_while_migrating_between_statements(tmp_path: Path) -> None:
     ends = []
     for left in (1, 5, 20, 60, 100):
         done = subprocess.run(
-            [sys.executable, "-c", script.format(left=left, path=path)], check=False
+            [sys.executable, "-c", script.format(left=left, path=path)],
+            env={**os.environ, "PYTHONPATH": str(SOURCES)},
+            check=False,
         )
         ends.append(done.returncode)
         with closing(sqlite3.connect(path)) as connection:

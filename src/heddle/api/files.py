@@ -175,7 +175,7 @@ async def keep_small(request: Request, services: Services, data: bytes, commit: 
 async def keep_incoming(
     request: Request, services: Services, incoming: Incoming, commit: Commit
 ) -> Any:
-    """Place a finished content, unless it is there, and let ``commit`` name it.
+    """Place a finished content and let ``commit`` name it.
 
     After the commit the store is asked once more: a sweep that was removing the same content may
     have taken what was placed, and then it is placed again.
@@ -187,18 +187,18 @@ async def keep_incoming(
         contents.keep_stored(tx, digest, size)
         return commit(tx, digest, size)
 
-    def place_if_missing() -> None:
-        if blobs.store.size_of(digest) != size:
+    def place_if_missing(*, mend: bool) -> None:
+        if mend or blobs.store.size_of(digest) != size:
             incoming.place()
 
-    for _ in range(STORE_ATTEMPTS):
-        await blobs.run(place_if_missing)
+    for attempt in range(STORE_ATTEMPTS):
+        await blobs.run(place_if_missing, mend=blobs.store.mends and not attempt)
         try:
             result = await services.database.write(operation, request.caller)
         except Doomed:
             await asyncio.sleep(DOOMED_WAIT_S)
             continue
-        await blobs.run(place_if_missing)
+        await blobs.run(place_if_missing, mend=False)
         return result
     raise Unavailable("The same content is being removed all the time; try again in a minute.")
 

@@ -63,6 +63,10 @@ class Incoming(Protocol):
 class Store(Protocol):
     """What a place for contents can do; every call blocks."""
 
+    mends: bool
+    """Whether placing a content that seems to be there costs so little that it is done anyway, which
+    mends one that was damaged."""
+
     def begin(self) -> Incoming:
         """Begin to receive a content; raises ``Unavailable``."""
 
@@ -190,6 +194,8 @@ class CloudIncoming:
 
 class CloudStore:
     """Contents as objects of an object store."""
+
+    mends = False
 
     def __init__(self, store: Any) -> None:
         self._store = store

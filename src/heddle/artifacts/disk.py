@@ -8,6 +8,7 @@ numbers of our own making; nothing that a client sends becomes part of a path.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -77,7 +78,7 @@ class DiskIncoming:
         """Flush everything to the disk; nothing can be written afterwards."""
         self._check_flushed()
         _on_disk(os.fsync, self._fd)
-        self._close()
+        _on_disk(self._close)
         if self._part is not None:
             _on_disk(os.rename, self._path, self._part)
 
@@ -91,29 +92,44 @@ class DiskIncoming:
         # The sweep takes old files for forgotten ones; this one is of now.
         _on_disk(os.utime, self._path)
         try:
+            self._link(second)
+            _on_disk(os.rename, second, target)
+        except Unavailable:
+            with suppress(OSError):
+                second.unlink(missing_ok=True)
+            raise
+        _flush_folder(target.parent)
+
+    def _link(self, second: Path) -> None:
+        try:
             os.link(self._path, second)
         except OSError:
             # A disk without links: a copy is slower but as good.
             _on_disk(shutil.copyfile, self._path, second)
             _flush_file(second)
-        _on_disk(os.rename, second, target)
-        _flush_folder(target.parent)
 
     def drop(self) -> None:
-        """Remove what was received; the placed content stays."""
-        self._close()
-        self._path.unlink(missing_ok=True)
+        """Remove what was received; the placed content stays.
+
+        What a failing disk does not let go of stays in ``incoming`` for the sweep.
+        """
+        with suppress(OSError):
+            self._close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._flushing is not None:
             wait([self._flushing])
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
 
 class DiskStore:
     """The folder that holds contents by digest."""
+
+    mends = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -132,9 +148,9 @@ class DiskStore:
         return DiskIncoming(self)
 
     def size_of(self, digest: str) -> int | None:
-        """The size of a content, None if it is not here."""
+        """The size of a content, None if it is not here; raises ``Unavailable``."""
         try:
-            return self.path_of(digest).stat().st_size
+            return _reading(self.path_of(digest).stat).st_size
         except FileNotFoundError:
             return None
 
@@ -160,13 +176,13 @@ class DiskStore:
 
     @staticmethod
     def _blocks(path: Path, start: int, end: int | None) -> Iterator[bytes]:
-        with path.open("rb", buffering=0) as file:
+        with _reading(path.open, "rb", buffering=0) as file:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file.fileno(), start, 0, os.POSIX_FADV_SEQUENTIAL)
             file.seek(start)
             left = None if end is None else end - start
             while left is None or left > 0:
-                block = file.read(BLOCK if left is None else min(BLOCK, left))
+                block = _reading(file.read, BLOCK if left is None else min(BLOCK, left))
                 if not block:
                     return
                 if left is not None:
@@ -234,12 +250,31 @@ def _flush_file(path: Path) -> None:
         _on_disk(os.fsync, file.fileno())
 
 
+def _reading(call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+    """``call`` with a failure of the disk as ours; a missing file stays ``FileNotFoundError``."""
+    try:
+        return call(*given, **named)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _refused(error) from error
+
+
 def _on_disk(call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
-    """``call`` with a failure of the disk as ours."""
+    """``call`` with any failure of the disk as ours."""
     try:
         return call(*given, **named)
     except OSError as error:
-        raise Unavailable(
-            f"The disk that keeps files refuses ({error.strerror}); nothing was stored."
-            " Free some space, or check the folder and its permissions."
-        ) from error
+        raise _refused(error) from error
+
+
+def _refused(error: OSError) -> Unavailable:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return Unavailable(
+            f"The server may open no more files ({error.strerror}). Raise its limit (ulimit -n), or"
+            " try again when fewer clients are connected."
+        )
+    return Unavailable(
+        f"The disk that keeps files refuses ({error.strerror}); nothing was stored."
+        " Free some space, or check the folder and its permissions."
+    )

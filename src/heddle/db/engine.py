@@ -18,6 +18,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from heddle.db import migrate
+from heddle.db.failures import is_held, translate
 from heddle.db.tx import Caller, Change, Tx
 from heddle.errors import HeddleError, Invalid, Unavailable
 
@@ -36,6 +38,9 @@ Operation = Callable[[Tx], Any]
 BATCH_MAX = 512
 BATCH_S = 0.02
 BUSY_MS = 10_000
+BUSY_S = BUSY_MS / 1000
+BUSY_STEP_MS = 500
+"""How long the writer waits for a held file before it looks which jobs have waited too long."""
 ATTEMPTS = 5
 RETRY_STATES = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization_failure and deadlock_detected."""
@@ -52,14 +57,18 @@ class Session:
         self.raw = raw
         self.cursor: Any = raw.cursor()
         self.begin = begin
+        self.committing = False
+        """Whether COMMIT was sent: if the connection breaks then, nobody knows what became of it."""
 
     @contextmanager
     def transaction(self, caller: Caller) -> Iterator[Tx]:
         """One transaction, committed on leaving, rolled back on any exception."""
         execute = self.cursor.execute
+        self.committing = False
         execute(self.begin)
         try:
             yield Tx(self.connection, self.cursor, self.dialect, caller)
+            self.committing = True
             execute("COMMIT")
         except BaseException:
             self.rollback()
@@ -81,7 +90,7 @@ class Session:
 class Job:
     """One write that waits for the shared commit."""
 
-    __slots__ = ("caller", "changes", "error", "future", "loop", "operation", "result")
+    __slots__ = ("asked_s", "caller", "changes", "error", "future", "loop", "operation", "result")
 
     def __init__(
         self,
@@ -97,6 +106,7 @@ class Job:
         self.result: Any = None
         self.error: BaseException | None = None
         self.changes: list[Change] = []
+        self.asked_s = time.monotonic()
 
     def settle(self) -> None:
         """Give the waiting side its result; runs where the future lives."""
@@ -114,38 +124,114 @@ def _settle_all(jobs: list[Job]) -> None:
 
 
 class Writer(threading.Thread):
-    """The one thread that writes to an SQLite database."""
+    """The one thread that writes to an SQLite database.
 
-    def __init__(self, engine: sa.Engine, announce: Callable[[list[Change]], None]) -> None:
+    While another program holds the file, or its disk refuses, jobs wait here for up to ``BUSY_S``
+    each and then fail; the thread itself goes on whatever happens.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, path: Path, announce: Callable[[list[Change]], None]
+    ) -> None:
         super().__init__(name="heddle-writer", daemon=True)
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.engine = engine
+        self.path = path
         self.announce = announce
+        self._held: deque[Job] = deque()
+        self._stopping = False
+        self._identity: tuple[int, int] | None = None
 
     def run(self) -> None:
-        """Take jobs until told to stop."""
-        session = Session(self.engine, "BEGIN IMMEDIATE")
-        stopping = False
-        while not stopping:
-            job = self.jobs.get()
-            if job is None:
-                break
-            done: list[Job] = []
+        """Take jobs until told to stop, and until those that wait are answered."""
+        session: Session | None = None
+        while (job := self._next()) is not None:
+            done: list[Job] = [job]
             try:
-                stopping = self._shared(session, job, done)
+                if session is None:
+                    session = self._open()
+                if not self._begin(session, job):
+                    continue
+                self._shared(session, job, done)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the other jobs are done again
-                session.rollback()
-                self._alone(session, done, error)
+                if session is None:
+                    job.error = translate(error)
+                else:
+                    session.rollback()
+                    self._alone(session, done, error)
             self._answer(done)
-        session.close()
+        if session is not None:
+            session.close()
 
-    def _shared(self, session: Session, job: Job, done: list[Job]) -> bool:
-        """Run waiting jobs in one transaction; ``done`` gets each as it is taken up."""
+    def _next(self) -> Job | None:
+        """The next job, waiting for one; None when there will be no more."""
+        if self._held:
+            return self._held.popleft()
+        if self._stopping:
+            return None
+        job = self.jobs.get()
+        self._stopping = job is None
+        return job
+
+    def _next_now(self) -> Job | None:
+        """The next job if one waits."""
+        if self._held:
+            return self._held.popleft()
+        try:
+            job = self.jobs.get_nowait()
+        except queue.Empty:
+            return None
+        self._stopping = self._stopping or job is None
+        return job
+
+    def _open(self) -> Session:
+        session = Session(self.engine, "BEGIN IMMEDIATE")
+        session.cursor.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
+        self._identity = _identity(self.path)
+        return session
+
+    def _begin(self, session: Session, job: Job) -> bool:
+        """Begin the shared transaction; if the file is held, hold the jobs and give up late ones."""
+        if _identity(self.path) != self._identity:
+            raise Unavailable(
+                f"The database file {self.path} was moved, removed or replaced under the running"
+                " server; nothing was written. Put it back, or restart the server to open what is"
+                " there now."
+            )
+        try:
+            session.cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not is_held(error):
+                raise
+            self._held.appendleft(job)
+            while (more := self._take()) is not None:
+                self._held.append(more)
+            self._give_up(translate(error))
+            return False
+        return True
+
+    def _take(self) -> Job | None:
+        """The next job of the queue if there is one, leaving the held ones."""
+        try:
+            job = self.jobs.get_nowait()
+        except queue.Empty:
+            return None
+        self._stopping = self._stopping or job is None
+        return job
+
+    def _give_up(self, error: Exception) -> None:
+        late: list[Job] = []
+        before = time.monotonic() - BUSY_S
+        while self._held and self._held[0].asked_s < before:
+            late.append(self._held.popleft())
+        for job in late:
+            job.error = error
+        self._answer(late)
+
+    def _shared(self, session: Session, job: Job, done: list[Job]) -> None:
+        """Run waiting jobs in the open transaction; ``done`` gets each as it is taken up."""
         execute = session.cursor.execute
-        done.append(job)
-        execute("BEGIN IMMEDIATE")
         until = time.monotonic() + BATCH_S
-        stopping = False
         while True:
             execute("SAVEPOINT job")
             try:
@@ -161,23 +247,18 @@ class Writer(threading.Thread):
                 job.error = error if isinstance(error, HeddleError) else translate(error)
             if len(done) >= BATCH_MAX or time.monotonic() > until:
                 break
-            try:
-                following = self.jobs.get_nowait()
-            except queue.Empty:
-                break
+            following = self._next_now()
             if following is None:
-                stopping = True
                 break
             job = following
             done.append(job)
         execute("COMMIT")
-        return stopping
 
     def _alone(self, session: Session, done: list[Job], cause: Exception) -> None:
         """The shared transaction was lost: each job again in its own, so one cannot harm others."""
         for job in done:
             job.result, job.error, job.changes = None, None, []
-            if len(done) == 1:
+            if len(done) == 1 or isinstance(cause, HeddleError):
                 job.error = translate(cause)
                 continue
             try:
@@ -205,7 +286,10 @@ class Writer(threading.Thread):
                     "the event loop is closed; %d answers have nobody to hear them", len(jobs)
                 )
         if changes:
-            self.announce(changes)
+            try:
+                self.announce(changes)
+            except Exception:
+                log.exception("changes could not be announced")
 
 
 class Database:
@@ -239,7 +323,8 @@ class Database:
         """Begin to take writes."""
         if self.dialect == "sqlite":
             # Read when called: it is set later.
-            self._writer = Writer(self._engine, lambda changes: self.announce(changes))  # noqa: PLW0108
+            path = Path(str(self.url.database))
+            self._writer = Writer(self._engine, path, lambda changes: self.announce(changes))  # noqa: PLW0108
             self._writer.start()
 
     @property
@@ -285,6 +370,7 @@ class Database:
         return future
 
     def _write_alone(self, operation: Callable[[Tx], Any], caller: Caller) -> Any:
+        reconnected = False
         for attempt in range(ATTEMPTS):
             session = self._session()
             try:
@@ -293,9 +379,18 @@ class Database:
             except HeddleError:
                 raise
             except Exception as error:
-                again = getattr(error, "sqlstate", None) in RETRY_STATES
                 if self._drop_if_broken(session, error):
+                    if session.committing:
+                        raise Unavailable(
+                            "PostgreSQL went away while this change was being committed; whether"
+                            " it was made is not known. Look, or send it again."
+                        ) from error
+                    if not reconnected:
+                        # Nothing was committed; the connection may only have been an old one.
+                        reconnected = True
+                        continue
                     raise translate(error) from error
+                again = getattr(error, "sqlstate", None) in RETRY_STATES
                 if again and attempt < ATTEMPTS - 1:
                     time.sleep(0.005 * 2**attempt)
                     continue
@@ -310,10 +405,10 @@ class Database:
         if session is None:
             try:
                 session = Session(self._engine, "BEGIN")
+                if self.is_embedded:
+                    session.cursor.execute("PRAGMA query_only = ON")
             except Exception as error:
                 raise translate(error) from error
-            if self.is_embedded:
-                session.cursor.execute("PRAGMA query_only = ON")
             self._local.session = session
             self._sessions.append(session)
         return session
@@ -393,32 +488,10 @@ def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def translate(error: Exception) -> Exception:
-    """A driver's failure as one of ours where the cause lies outside; else the error itself."""
-    if isinstance(error, HeddleError):
-        return error
-    cause = getattr(error, "orig", None) or error
-    text = str(cause).strip()
-    if isinstance(cause, sqlite3.OperationalError | sqlite3.DatabaseError):
-        low = text.lower()
-        if "locked" in low or "busy" in low:
-            return Unavailable(
-                f"The database file is held by another program ({text}); the write was not done."
-                " Try again."
-            )
-        if "full" in low:
-            return Unavailable(
-                f"The disk of the database is full ({text}); nothing was written. Free some space."
-            )
-        if "readonly" in low or "unable to open" in low or "disk i/o" in low:
-            return Unavailable(
-                f"The database file cannot be used ({text}). Check the disk and its permissions."
-            )
-    state = getattr(cause, "sqlstate", None)
-    if (state is not None and state[:2] in ("08", "53", "57", "58")) or (
-        type(cause).__name__ == "OperationalError" and type(cause).__module__.startswith("psycopg")
-    ):
-        return Unavailable(
-            f"PostgreSQL cannot answer now ({text.splitlines()[0] if text else state}). Try again."
-        )
-    return error
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path; None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
