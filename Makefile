@@ -4,6 +4,7 @@
 #   .venv         everything that tests and checks need
 #   .venv-server  the bare server, as a team would run it
 #   .venv-demo    a stock MLflow client that trains, knowing nothing of Heddle
+# and .venv-node with a Node for the web page, only where the PATH has none.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -35,16 +36,25 @@ server:
 trainer:
 	@tools/environment .venv-demo --without-heddle requirements/demo.txt
 
+.PHONY: page
+page: ## build the web page into the package
+	@tools/page build
+
+# A server is worth having without its page; what was missing for it has been said.
+.PHONY: perhaps-page
+perhaps-page:
+	@tools/page build || echo 'Going on without the web page.' >&2
+
 .PHONY: demo
-demo: server trainer ## start a server, train models against it, say where to look
+demo: server trainer perhaps-page ## start a server, train models against it, say where to look
 	@HEDDLE_DEMO_PYTHON=$(CURDIR)/.venv-demo/bin/python $(SERVER)/heddle demo $(ARGS)
 
 .PHONY: serve
-serve: server ## start a server on the data folder DATA (heddle-data)
+serve: server perhaps-page ## start a server on the data folder DATA (heddle-data)
 	@$(SERVER)/heddle serve --data $(DATA) $(ARGS)
 
 .PHONY: test
-test: dev ## run the tests; ARGS="tests/search -k page" for some of them
+test: dev perhaps-page ## run the tests; ARGS="tests/search -k page" for some of them
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
@@ -56,12 +66,14 @@ check: dev ## formatting, lint, types, who imports whom; says all that is wrong 
 	$(BIN)/mypy --no-error-summary || failed=yes; \
 	said=$$($(BIN)/lint-imports --no-logo --cache-dir .cache/imports) || \
 		{ failed=yes; echo "$$said"; }; \
+	tools/page check || failed=yes; \
 	test -z "$$failed"
 
 .PHONY: fix
 fix: dev ## format, and mend what lint can mend by itself
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
+	@tools/page setup && cd ui && npm run --silent format
 
 .PHONY: lock
 lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of everything
@@ -70,6 +82,7 @@ lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of ever
 	@$(COMPILE) pyproject.toml requirements/dev.in --extra postgres --extra client --extra predict \
 		-c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/demo.in -o requirements/demo.txt
+	@$(COMPILE) requirements/node.in -o requirements/node.txt
 	@for wanted in tests/compat/clients/requirements-*.in; do \
 		$(COMPILE) $$wanted -o $${wanted%.in}.txt || exit; done
 
@@ -83,5 +96,5 @@ bench-quick: dev ## the same in small, under three minutes
 
 .PHONY: clean
 clean: ## remove environments, caches and built things; data folders stay
-	@rm -rf .venv .venv-server .venv-demo .cache .pytest_cache .ruff_cache .hypothesis dist build
+	@rm -rf .venv .venv-server .venv-demo .venv-node .cache ui/node_modules src/heddle/page .pytest_cache .ruff_cache .hypothesis dist build
 	@find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

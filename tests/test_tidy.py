@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import tomllib
@@ -111,6 +112,8 @@ def dependencies() -> list[str]:
         lines += extra
     for source in (ROOT / "requirements").glob("*.in"):
         lines += [line for line in source.read_text().splitlines() if line[:1].isalpha()]
+    page = json.loads((ROOT / "ui" / "package.json").read_text())
+    lines += [*page["dependencies"], *page["devDependencies"]]
     return sorted({re.split(r"[\s<>=!~;]", line)[0] for line in lines})
 
 

@@ -25,6 +25,7 @@ from heddle.api.mlflow.uploads import upload_rows
 from heddle.api.mlflow.wire import error_body
 from heddle.api.native import offer
 from heddle.api.native.rows import native_rows
+from heddle.api.static import page_rows
 from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
 from heddle.db.notices import Notices
@@ -47,6 +48,7 @@ def all_rows() -> list[Row]:
         *upload_rows(),
         *native_rows(),
         *fabric.fabric_rows(),
+        *page_rows(),
     ]
 
 
