@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import msgspec
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import iterate
 
-__all__ = ["Bulk", "Statement", "among", "check_scoped", "here", "is_here", "upsert"]
+__all__ = ["Bulk", "Statement", "among", "check_scoped", "here", "is_here", "prepared", "upsert"]
 
 DIALECTS: Mapping[str, sa.Dialect] = {
     "sqlite": sqlite.dialect(),
@@ -109,6 +109,23 @@ def check_scoped(core: sa.ClauseElement) -> None:
     _scoped.add(core)
 
 
+def prepared(select: sa.Select[Any]) -> Statement | None:
+    """The statement of a select that is run again and again; None at first, and where it cannot be.
+
+    Compiling costs more than SQLAlchemy's own way of running it once, so it is done when the very
+    same select comes a second time. A list bound to ``in_`` is written anew for each length.
+    """
+    if select not in _ready:
+        check_scoped(select)
+        many = any(isinstance(e, sa.BindParameter) and e.expanding for e in iterate(select))
+        _ready[select] = None if many else _SEEN_ONCE
+        return None
+    statement = _ready[select]
+    if statement is _SEEN_ONCE:
+        statement = _ready[select] = Statement(select)
+    return statement
+
+
 class Statement:
     """One Core statement, compiled once per dialect.
 
@@ -163,6 +180,10 @@ class Statement:
 
 def _nothing(_: Mapping[str, Any]) -> tuple[()]:
     return ()
+
+
+_SEEN_ONCE = Statement(sa.select(sa.literal_column("1")))
+_ready: WeakKeyDictionary[sa.Select[Any], Statement | None] = WeakKeyDictionary()
 
 
 class Bulk:

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from heddle.db.statement import Bulk, Statement, check_scoped
+from heddle.db.statement import Bulk, Statement, prepared
 from heddle.errors import NotFound
 
 DEFAULT_WORKSPACE = "default"
@@ -114,11 +114,13 @@ class Tx:
             )
 
     def fetch(self, select: sa.Select[Any], /, **params: Any) -> list[Any]:
-        """Rows of a statement that was built for this one call (searches).
+        """Rows of a select that was built for this call or for calls like it (searches).
 
-        Such a statement is checked for its workspace each time.
+        It is checked for its workspace when it first comes.
         """
-        check_scoped(select)
+        statement = prepared(select)
+        if statement is not None:
+            return self.all(statement, **params)
         params["workspace_id"] = self.workspace_id
         return list(self._sa.execute(select, params).fetchall())
 

@@ -8,7 +8,7 @@ on something that an entity lacks is false.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -175,9 +175,21 @@ class Filter:
         operands = self.tree.operands if isinstance(self.tree, And) else (self.tree,)
         return [self.leaves[node.position] for node in operands if isinstance(node, Comparison)]
 
-    def condition(self, bind: Bind) -> Condition | None:
-        """The filter as a condition on the catalogue's table; None for a blank text."""
-        return None if self.tree is None else self._condition(self.tree, bind)
+    def condition(self, bind: Bind, *, but: Collection[int] = ()) -> Condition | None:
+        """The filter as a condition on the catalogue's table; None for a blank text.
+
+        ``but`` numbers required comparisons that hold anyway, which are left out.
+        """
+        if self.tree is None:
+            return None
+        if not but:
+            return self._condition(self.tree, bind)
+        operands = self.tree.operands if isinstance(self.tree, And) else (self.tree,)
+        kept = [node for node in operands if not self._is_one_of(node, but)]
+        return sa.and_(*(self._condition(node, bind) for node in kept)) if kept else None
+
+    def _is_one_of(self, node: Node, numbers: Collection[int]) -> bool:
+        return isinstance(node, Comparison) and self.leaves[node.position].number in numbers
 
     def _condition(self, node: Node, bind: Bind) -> Condition:
         if isinstance(node, Comparison):

@@ -3,8 +3,9 @@
 ``search_ids`` stays fast on a million rows by choosing among three statements, without trusting a
 planner's statistics:
 
-1. *Candidates*: comparisons that must hold and that an index can answer are tried in turn. The
-   first that finds at most ``FEW`` rows drives: its rows are joined to the noun and sorted.
+1. *Candidates*: comparisons that must hold and that an index can answer are counted in turn, as far
+   as it matters. The one that finds the fewest rows, if they are at most ``FEW``, drives: its rows
+   are joined to the noun and sorted.
 2. *In order of a value*: when the first order term is a key, the keyed table drives in the order of
    an index and stops when the page is full; rows that are NaN, and rows without the key, come from
    further statements that run only when the page has room for them.
@@ -61,6 +62,8 @@ __all__ = ["FEW", "PREFIX_LENGTH", "Fetch", "order", "register_sqlite", "search_
 
 FEW = 2_000
 """Up to so many candidates are cheaper to sort than to look for in order."""
+FEW_ENOUGH = 50
+"""With so few candidates it does not pay to look for fewer."""
 MERGED = 16
 """Up to so many scopes are searched one by one and merged."""
 MAX_TRIED = 10
@@ -69,6 +72,8 @@ KEPT = 256
 """Shapes of searches whose statements are kept."""
 MAX_KEPT_COMPARISONS = 30
 """Larger filters are rare, and their statements too large to keep."""
+MAX_KEPT_LENGTH = 2_000
+"""Longer filters are read again every time."""
 
 
 class Fetch(Protocol):
@@ -100,7 +105,7 @@ def search_ids(
     fetch: Fetch,
     catalogue: Catalogue,
     *,
-    scope: Condition,
+    scope: Condition | Scope,
     filter: str,
     order_by: Sequence[str | OrderTerm],
     limit: int,
@@ -116,24 +121,78 @@ def search_ids(
     snapshot.
 
     ``params`` brings the values of named parameters in ``scope`` (names not starting with ``q_``).
-    Statements are reused between calls whose scopes differ in bound values only.
+    Statements are reused between calls whose scopes differ in bound values only; with a ``Scope``
+    that is made once, searches of the same words are not read anew either.
     """
     if limit <= 0:
         return []
-    filtered = Filter(catalogue, filter)
-    ordered = Order(catalogue, order_by)
-    values = sorted(set(scope_values))
+    standing = scope if isinstance(scope, Scope) else Scope(scope)
+    words = _Words(
+        id(catalogue),
+        standing,
+        filter,
+        tuple(order_by),
+        tuple(sorted(set(scope_values))),
+        catalogue,
+    )
+    kept = standing is scope and len(filter) <= MAX_KEPT_LENGTH
+    statements, values = _read_once(words) if kept else _read(words)
+    return _page(fetch, statements, {**values, **(params or {})}, limit, offset)
+
+
+class Scope:
+    """A caller's condition that always holds, taken apart into its shape and the values bound in it."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.given = condition
+        elements = iterate(condition)
+        self.unnamed = [e for e in elements if isinstance(e, sa.BindParameter) and e.unique]
+        self.values = {f"q_given{n}": e.effective_value for n, e in enumerate(self.unnamed)}
+        structure = condition._generate_cache_key()  # noqa: SLF001 -- what SQLAlchemy caches by
+        self.shape: object = id(condition) if structure is None else structure.key
+
+    def condition(self) -> Condition:
+        """The condition with names for the values bound in it."""
+        names = {
+            id(e): sa.bindparam(f"q_given{n}", type_=e.type, expanding=e.expanding)
+            for n, e in enumerate(self.unnamed)
+        }
+
+        def rename(element: Any, **_: Any) -> Any:
+            return names.get(id(element))
+
+        return replacement_traverse(self.given, {}, rename)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a search was asked with. The catalogue is held so that no other takes over its id."""
+
+    catalogue_id: int
+    scope: Scope
+    filter: str
+    order_by: tuple[str | OrderTerm, ...]
+    scope_values: tuple[int, ...]
+    catalogue: Catalogue = field(compare=False)
+
+
+def _read(words: _Words) -> tuple[_Statements, Mapping[str, Any]]:
+    """The statements of a search and the values bound in them, pages apart; raises ``Invalid``."""
+    filtered = Filter(words.catalogue, words.filter)
+    ordered = Order(words.catalogue, words.order_by)
+    values, standing = words.scope_values, words.scope
     scopes = len(values) if len(values) <= MERGED else MERGED + 1
-    standing = _Standing(scope)
     same = _same_key(filtered, ordered)
-    shape = (id(catalogue), standing.shape, filtered.shape, ordered.shape, scopes, tuple(same))
-    key = _Key(shape, catalogue, standing, filtered, ordered, scopes, same)
+    shape = (words.catalogue_id, standing.shape, filtered.shape, ordered.shape, scopes, tuple(same))
+    key = _Key(shape, words.catalogue, standing, filtered, ordered, scopes, same)
     small = len(filtered.leaves) <= MAX_KEPT_COMPARISONS
     statements = _kept(key) if small else _Statements(key)
-    bound = {**standing.values, **filtered.values, **ordered.values, **(params or {})}
-    bound["q_scopes"] = values
+    bound = {**standing.values, **filtered.values, **ordered.values, "q_scopes": list(values)}
     bound.update((f"q_scope{n}", value) for n, value in enumerate(values[:MERGED]))
-    return _page(fetch, statements, bound, limit, offset)
+    return statements, bound
+
+
+_read_once = functools.lru_cache(maxsize=KEPT)(_read)
 
 
 def _same_key(filtered: Filter, ordered: Order) -> list[int]:
@@ -167,35 +226,15 @@ def _page(
 
 
 def _few(fetch: Fetch, statements: _Statements, bound: dict[str, Any]) -> int | None:
-    """The number of a required comparison that few satisfy."""
-    for number, probing in statements.candidates.items():
-        if not fetch(probing, **bound, q_few=FEW):
-            return number
-    return None
-
-
-class _Standing:
-    """A caller's scope, taken apart into its shape and the values bound in it."""
-
-    def __init__(self, scope: Condition) -> None:
-        self.scope = scope
-        elements = iterate(scope)
-        self.unnamed = [e for e in elements if isinstance(e, sa.BindParameter) and e.unique]
-        self.values = {f"q_given{n}": e.effective_value for n, e in enumerate(self.unnamed)}
-        structure = scope._generate_cache_key()  # noqa: SLF001 -- what SQLAlchemy itself caches by
-        self.shape: object = id(scope) if structure is None else structure.key
-
-    def condition(self) -> Condition:
-        """The scope with names for the values bound in it."""
-        names = {
-            id(e): sa.bindparam(f"q_given{n}", type_=e.type, expanding=e.expanding)
-            for n, e in enumerate(self.unnamed)
-        }
-
-        def rename(element: Any, **_: Any) -> Any:
-            return names.get(id(element))
-
-        return replacement_traverse(self.scope, {}, rename)
+    """The number of the required comparison that the fewest satisfy, if they are few."""
+    fewest, least = None, FEW + 1
+    for number, counting in statements.candidates.items():
+        found = fetch(counting, **bound, q_few=least)[0][0]
+        if found < least:
+            fewest, least = number, found
+            if least <= FEW_ENOUGH:
+                break
+    return fewest
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +246,7 @@ class _Key:
 
     shape: tuple[object, ...]
     catalogue: Catalogue = field(compare=False)
-    scope: _Standing = field(compare=False)
+    scope: Scope = field(compare=False)
     filter: Filter = field(compare=False)
     order: Order = field(compare=False)
     scopes: int = field(compare=False)
@@ -232,16 +271,21 @@ class _Statements:
         self.order = key.order
         self.scopes = key.scopes
         self.same = [leaf for leaf in key.filter.required() if leaf.number in key.same]
-        condition = key.filter.condition(named)
-        self.conditions = [self.scope] if condition is None else [self.scope, condition]
+        self.conditions = self.holding()
         self.driving: dict[int, sa.Select[Any]] = {}
         self.candidates: dict[int, sa.Select[Any]] = {}
         for leaf in key.filter.required()[:MAX_TRIED]:
             owners = self.owners(leaf)
             if owners is not None:
                 self.driving[leaf.number] = owners
-                self.candidates[leaf.number] = owners.limit(1).offset(_whole("q_few"))
+                some = owners.limit(_whole("q_few")).subquery()
+                self.candidates[leaf.number] = sa.select(sa.func.count()).select_from(some)
         self.made: dict[int | None, list[_Part]] = {}
+
+    def holding(self, *but: int) -> list[Condition]:
+        """Scope and filter, without the required comparisons of these numbers."""
+        condition = self.filter.condition(named, but=but)
+        return [self.scope] if condition is None else [self.scope, condition]
 
     def parts(self, candidate: int | None) -> Iterator[_Part]:
         """What pages are cut from, one after the other, when ``candidate`` or none drives."""
@@ -272,7 +316,7 @@ class _Statements:
             return self.part(source, self.conditions, ordering.columns, self.catalogue.scope)
         driver = self.driving[candidate].cte("candidates").prefix_with("MATERIALIZED")
         joined = DrivingJoin(driver, table, driver.c.owner == self.catalogue.id)
-        return self.part(ordering.source(joined), self.conditions, ordering.columns, None)
+        return self.part(ordering.source(joined), self.holding(candidate), ordering.columns, None)
 
     def part_by_value(self, first: KeyField, number: int) -> _Part | None:
         """Ordered by a key first: numbers or texts, then NaN, then rows without the key."""
@@ -293,7 +337,8 @@ class _Statements:
             source = rest.source(self.catalogue.table)
             return self.part(source, [*self.conditions, absent], rest.columns, self.catalogue.scope)
         source = rest.source(DrivingJoin(probe.table, self.catalogue.table, probe.owner == owner))
-        conditions = [*self.within(probe), is_key, *self.conditions]
+        others = self.holding(*(leaf.number for leaf in self.same))
+        conditions = [*self.within(probe), is_key, *others]
         columns: Sequence[By] = rest.columns
         if probe.nan is not None:
             conditions.append(probe.nan == constant(int(phases[number] == "nan")))

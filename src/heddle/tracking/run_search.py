@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import sqlalchemy as sa
 
-from heddle.db.statement import here
+from heddle.db.statement import here, is_here
 from heddle.db.tx import Tx
 from heddle.search.fields import Attribute, Catalogue
-from heddle.search.sql import search_ids
+from heddle.search.sql import MERGED, Scope, search_ids
 from heddle.tags import Pair
 from heddle.tracking import inputs, metrics, params
 from heddle.tracking.experiments import View, view_filter
@@ -74,23 +75,39 @@ def search_runs(
     """
     if not experiment_ids:
         return []
-    one = len(experiment_ids) == 1
-    among_them = (
-        runs.c.experiment_id == experiment_ids[0]
-        if one
-        else runs.c.experiment_id.in_(experiment_ids)
-    )
-    scope = sa.and_(runs.c.workspace_id == here(), among_them, view_filter(runs.c.deleted_ms, view))
     return search_ids(
         tx.fetch,
         catalogue,
-        scope=scope,
+        scope=_scope(view, len(experiment_ids)),
         filter=filter,
         order_by=order_by,
         limit=limit,
         offset=offset,
         scope_values=experiment_ids,
+        params={"experiment_id": experiment_ids[0], "experiment_ids": list(experiment_ids)},
     )
+
+
+def _scope(view: View, experiments: int) -> Scope:
+    """The runs of so many experiments; the same object each time, as searches are kept by it."""
+    return _scopes[view, min(experiments, MERGED + 1)]
+
+
+def _make_scope(view: View, experiments: int) -> Scope:
+    c = runs.c
+    one = c.experiment_id == sa.bindparam("experiment_id", type_=sa.BigInteger)
+    several = c.experiment_id.in_(sa.bindparam("experiment_ids", expanding=True))
+    # An experiment's runs are found by its own indexes. Those of very many by the workspace's.
+    workspace = c.workspace_id == here() if experiments > MERGED else is_here(c.workspace_id)
+    shown = view_filter(c.deleted_ms, view)
+    return Scope(sa.and_(workspace, one if experiments == 1 else several, shown))
+
+
+_scopes = {
+    (view, count): _make_scope(view, count)
+    for view in get_args(View)
+    for count in range(1, MERGED + 2)
+}
 
 
 def load_full(tx: Tx, run_ids: Sequence[int]) -> list[FullRun]:
