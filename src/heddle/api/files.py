@@ -42,6 +42,8 @@ PLAIN = frozenset(
     ]
 )
 """Endings (or whole names) that are shown as text whatever else they may be."""
+# The same types on every machine, and no file to be opened in the middle of an answer.
+mimetypes.init(files=())
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 
@@ -67,10 +69,12 @@ async def receive_file(
 ) -> Any:
     """Take the body as one content, durable when this returns, and let ``commit`` name it.
 
-    Raises ``TooLarge`` past ``limit`` bytes, ``Disconnected`` if the body stays incomplete,
-    ``Unavailable`` if the store refuses, and what ``commit`` raises. Whatever is raised, nobody sees
-    anything of the body; a content that ``commit`` refused lies unnamed until the next sweep.
+    Raises ``TooLarge`` past ``limit`` bytes, ``Invalid`` for a compressed body, ``Disconnected`` if
+    the body stays incomplete, ``Unavailable`` if the store refuses, and what ``commit`` raises.
+    Whatever is raised, nobody sees anything of the body; a content that ``commit`` refused lies
+    unnamed until the next sweep.
     """
+    request.check_encoding()
     length = request.header(b"content-length")
     if limit is not None and length is not None and length.isdigit() and int(length) > limit:
         raise TooLarge(f"The file is larger than {limit} bytes.")
@@ -192,7 +196,7 @@ async def keep_incoming(
             incoming.place()
 
     for attempt in range(STORE_ATTEMPTS):
-        await blobs.run(place_if_missing, mend=blobs.store.mends and not attempt)
+        await blobs.run(place_if_missing, mend=blobs.store.is_local and not attempt)
         try:
             result = await services.database.write(operation, request.caller)
         except Doomed:
@@ -338,6 +342,8 @@ class _Sending:
 
     def _next(self) -> tuple[bytes, bool]:
         """The next block and whether it is the last; raises ``Corrupt``."""
+        if self._read == 0:
+            self._look()
         try:
             block = next(self._blocks, b"")
         except FileNotFoundError:
@@ -351,6 +357,12 @@ class _Sending:
         if last and self._hash is not None and self._hash.hexdigest() != self._file.digest:
             raise damaged(self._file)
         return block, last
+
+    def _look(self) -> None:
+        """Raise ``Corrupt`` before anything is sent if that can be known at once."""
+        store = self._blobs.store
+        if store.is_local and store.size_of(self._file.digest) != self._file.size_bytes:
+            raise damaged(self._file)
 
     async def run(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send everything, or as much as the client stays for."""

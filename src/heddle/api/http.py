@@ -9,6 +9,7 @@ server does not start.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import logging
 import time
@@ -22,7 +23,7 @@ import msgspec
 
 from heddle.db.engine import Database
 from heddle.db.tx import LOCAL, Caller, Tx
-from heddle.errors import HeddleError, Invalid, NoSuchCall, TooLarge
+from heddle.errors import HeddleError, Invalid, NoSuchCall, TooLarge, Unavailable
 
 log = logging.getLogger("heddle.http")
 
@@ -34,6 +35,8 @@ BODY_MAX = 32 * 1024 * 1024
 COMPRESS_FROM = 64 * 1024
 JSON = (b"content-type", b"application/json")
 GUARD = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN"))
+SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
+"""Failures of the system that are the machine's, not ours: what it ran out of."""
 PLAIN_JSON = (JSON,)
 SMALL_JSON = (JSON, *GUARD)
 WORKSPACE_HEADER = b"x-mlflow-workspace"
@@ -102,6 +105,15 @@ class Request:
             size += len(parts[-1])
         self._check_size(size, limit)
         return b"".join(parts)
+
+    def check_encoding(self) -> None:
+        """Raise ``Invalid`` for a compressed body: none is taken, so it would be misread."""
+        encoding = self.header(b"content-encoding")
+        if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
+            raise Invalid(
+                f"A body with Content-Encoding {encoding.decode('latin-1')!r} is not taken;"
+                " send it as it is."
+            )
 
     @staticmethod
     def _check_size(size: int, limit: int) -> None:
@@ -271,9 +283,8 @@ class Dispatcher:
             await self._fail(request, row, error)
         except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
-            failure = HeddleError(
-                f"Heddle failed on this call ({type(error).__name__}); its log says more."
-            )
+            failure = _failure(error)
+            status = failure.status
             await self._fail(request, row, failure)
         finally:
             if row is not None:
@@ -287,6 +298,9 @@ class Dispatcher:
                     f"The request body is larger than {BODY_MAX} bytes; send it in smaller parts."
                 )
             request.body = await request.read_body()
+            if request.body[:1] != b"{":
+                # Most bodies are plainly JSON; only then is it worth to look further.
+                request.check_encoding()
         argument = row.decode(request)
         call, encode = row.call, row.encode
 
@@ -336,6 +350,13 @@ class Dispatcher:
             await respond(request, error.status, body, headers)
         except RuntimeError:
             log.debug("the answer to %s had begun when it failed", request.path)
+
+
+def _failure(error: Exception) -> HeddleError:
+    """What a client is told of a failure that nobody named."""
+    if isinstance(error, OSError) and error.errno in SCARCE:
+        return Unavailable(f"The server's machine refuses ({error.strerror}). Try again.")
+    return HeddleError(f"Heddle failed on this call ({type(error).__name__}); its log says more.")
 
 
 def _unobserved(_row: Row, _seconds: float, _status: int) -> None:

@@ -63,9 +63,9 @@ class Incoming(Protocol):
 class Store(Protocol):
     """What a place for contents can do; every call blocks."""
 
-    mends: bool
-    """Whether placing a content that seems to be there costs so little that it is done anyway, which
-    mends one that was damaged."""
+    is_local: bool
+    """Whether looking and placing cost so little that a content's size is looked at before it is sent,
+    and a content that seems to be there is placed again, which mends one that was damaged."""
 
     def begin(self) -> Incoming:
         """Begin to receive a content; raises ``Unavailable``."""
@@ -195,7 +195,7 @@ class CloudIncoming:
 class CloudStore:
     """Contents as objects of an object store."""
 
-    mends = False
+    is_local = False
 
     def __init__(self, store: Any) -> None:
         self._store = store

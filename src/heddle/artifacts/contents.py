@@ -24,7 +24,8 @@ SMALL_MAX = 64 * 1024
 FRESH_MS = 5 * 60 * 1000
 """A content used this lately need not be marked used again; sweeping waits three times as long."""
 ABANDONED_MS = 2 * FRESH_MS
-"""A doomed row this old was left behind by a sweep that died; storing may revive it."""
+"""A doomed row this old was left behind by a sweep that died; storing may revive it. So may it one
+that far in the future: the clock was set back since."""
 
 blobs = sa.Table(
     "blobs",
@@ -75,7 +76,11 @@ _keep_stored = Statement(
     _insert.on_conflict_do_update(
         index_elements=["digest"],
         set_={"used_ms": _insert.excluded.used_ms, "doomed_ms": sa.null()},
-        where=sa.or_(blobs.c.doomed_ms.is_(None), blobs.c.doomed_ms < sa.bindparam("abandoned_ms")),
+        where=sa.or_(
+            blobs.c.doomed_ms.is_(None),
+            blobs.c.doomed_ms < sa.bindparam("abandoned_ms"),
+            blobs.c.doomed_ms > sa.bindparam("future_ms"),
+        ),
     ).returning(blobs.c.digest)
 )
 
@@ -94,7 +99,7 @@ def find_content(tx: Tx, digest: str) -> Content | None:
 def is_doomed(tx: Tx, digest: str) -> bool:
     """Whether a sweep is removing that content now."""
     row = tx.one(_used, digest=digest)
-    return row is not None and row[1] is not None and row[1] > tx.now_ms - ABANDONED_MS
+    return row is not None and row[1] is not None and abs(row[1] - tx.now_ms) < ABANDONED_MS
 
 
 def keep_small(tx: Tx, digest: str, data: bytes) -> None:
@@ -113,6 +118,7 @@ def keep_stored(tx: Tx, digest: str, size_bytes: int) -> None:
         data=None,
         used_ms=tx.now_ms,
         abandoned_ms=tx.now_ms - ABANDONED_MS,
+        future_ms=tx.now_ms + ABANDONED_MS,
     )
     if kept is None:
         raise Doomed("This content is being removed at this moment; send it again in a minute.")

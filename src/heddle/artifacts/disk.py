@@ -129,7 +129,7 @@ class DiskIncoming:
 class DiskStore:
     """The folder that holds contents by digest."""
 
-    mends = True
+    is_local = True
 
     def __init__(self, root: Path) -> None:
         self.root = root

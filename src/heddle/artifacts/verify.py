@@ -45,6 +45,12 @@ _page = Statement(
     .order_by(blobs.c.digest)
     .limit(sa.literal(PAGE))
 )
+_stored = Statement(
+    sa.select(blobs.c.digest, blobs.c.size_bytes)
+    .where(blobs.c.digest > _after, blobs.c.doomed_ms.is_(None), blobs.c.data.is_(None))
+    .order_by(blobs.c.digest)
+    .limit(sa.literal(PAGE))
+)
 _still_there = Statement(
     sa.select(blobs.c.digest).where(
         blobs.c.digest == sa.bindparam("digest"), blobs.c.doomed_ms.is_(None)
@@ -92,6 +98,19 @@ def verify(database: Database, store: Store) -> Iterator[Verified]:
         yield _verified(database, digest, size_bytes, problem)
     for (digest,) in _paged(database, _unknown):
         yield _verified(database, digest, 0, "nothing is known of it but its name")
+
+
+def missing(database: Database, store: Store) -> Iterator[tuple[str, int]]:
+    """Digest and size of each content that the store should hold and does not, or in another size.
+
+    Reads no content: the store is listed once. Raises ``Unavailable``.
+    """
+    sizes = {digest: size for digest, size, _ in store.contents()}
+    for digest, size_bytes in _paged(database, _stored):
+        if sizes.get(digest) == size_bytes or store.size_of(digest) == size_bytes:
+            continue
+        if _is_there(database, digest):  # not swept away since the page was read
+            yield digest, size_bytes
 
 
 def _paged(database: Database, statement: Statement) -> Iterator[Any]:

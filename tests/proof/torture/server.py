@@ -7,6 +7,7 @@ standard input).
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -46,6 +47,7 @@ class Server:
         database: str = "",
         environ: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
+        altered: Mapping[str, object] | None = None,
     ) -> None:
         self.folder = folder
         self.database = database
@@ -53,7 +55,11 @@ class Server:
         self.environ = {**os.environ, "PYTHONPATH": f"{SOURCES}:{HERE}", **(environ or {})}
         self.before = list(before)
         """What is put before the command, as a program that sets limits."""
+        self.module: Sequence[str] = ("heddle",)
+        if altered:
+            self.module = ("torture.altered", json.dumps(altered))
         self.process: subprocess.Popen[bytes] | None = None
+        self.log_path: Path | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -65,17 +71,17 @@ class Server:
     @property
     def log(self) -> Path:
         """Where all lives say what they have to say."""
-        return self.folder.with_name(f"{self.folder.name}.log")
+        return self.log_path or self.folder.with_name(f"{self.folder.name}.log")
 
     def words(self) -> str:
         """The last lines of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
-    def spawn(self, *, module: Sequence[str] = ("heddle",)) -> None:
+    def spawn(self, *, module: Sequence[str] = ()) -> None:
         """Start the process without waiting for it."""
         command = [
             *self.before,
-            *(sys.executable, "-m", *module),
+            *(sys.executable, "-m", *(module or self.module)),
             *("serve", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--data", str(self.folder)),
         ]
