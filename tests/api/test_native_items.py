@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api_client import Api
-from native_calls import call, refused
+from native_calls import call, refused, registered, trained
 
 
 def test_the_server_says_what_it_is(api):
@@ -97,6 +97,13 @@ def test_items_and_finding(api):
         ("model", "Forest fires"), ("experiment", "forest"),
     ]  # fmt: skip
     assert call(api, "GET", f"{base}/items?kind=model&text=for")["total"] == 1
+    model, experiment = listed["items"]
+    assert (model["versions"], model["latest_version"], model["owner"]) == (0, None, "local")
+    assert (experiment["runs"], experiment["owner"]) == (1, "")
+    registered(api, "Forest fires", trained(api, "r", 1.0), aliases=["champion"])
+    model = call(api, "GET", f"{base}/items?kind=model")["items"][0]
+    assert (model["versions"], model["latest_version"]) == (1, 1)
+    assert model["aliases"] == {"champion": 1}
     hits = call(api, "GET", f"{base}/find?text=forest")["hits"]
     assert [hit["kind"] for hit in hits] == ["experiment", "model", "run"]
     assert hits[2]["parent_name"] == "forest"

@@ -55,9 +55,10 @@ def _holds_postgresql(element: _Holds, compiler: Any, **kw: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A model or an experiment; ``key`` is its name or its id."""
+    """A model or an experiment; ``key`` is its name or its id as a path has it."""
 
     kind: str
+    id: int
     key: str
     name: str
     created_ms: int
@@ -98,6 +99,7 @@ _living_experiments = (experiments.c.workspace_id == here(), experiments.c.delet
 _all_items = sa.union_all(
     sa.select(
         sa.literal_column("'model'").label("kind"),
+        models.c.id.label("id"),
         models.c.name.label("key"),
         models.c.name.label("name"),
         models.c.created_ms.label("created_ms"),
@@ -105,6 +107,7 @@ _all_items = sa.union_all(
     ).where(*_living_models),
     sa.select(
         sa.literal_column("'experiment'"),
+        experiments.c.id,
         sa.cast(experiments.c.id, sa.Text),
         experiments.c.name,
         experiments.c.created_ms,

@@ -50,6 +50,16 @@ _summaries = Statement(
     .where(_v.c.workspace_id == here(), among(_v.c.model_id, "ids"), _v.c.deleted_ms.is_(None))
     .group_by(_v.c.model_id)
 )
+_first = (
+    sa.select(sa.func.min(events.c.id))
+    .where(events.c.workspace_id == here(), among(events.c.model_id, "ids"))
+    .group_by(events.c.model_id)
+)
+_owners = Statement(
+    sa.select(events.c.model_id, events.c.actor).where(
+        events.c.workspace_id == here(), events.c.id.in_(_first)
+    )
+)
 _columns = tuple(events.c[name] for name in Event.__dataclass_fields__)
 _until = Statement(
     sa.select(*_columns)
@@ -82,6 +92,11 @@ _tags_now = Statement(
 def summaries(tx: Tx, model_ids: Sequence[int]) -> dict[int, Summary]:
     """How many versions each model has, and its newest; models without have no entry."""
     return {key: Summary(*rest) for key, *rest in tx.all(_summaries, ids=model_ids)}
+
+
+def owners(tx: Tx, model_ids: Sequence[int]) -> dict[int, str]:
+    """Who made each model: whoever made the first change that its history knows."""
+    return dict(tx.all(_owners, ids=model_ids))
 
 
 def count(tx: Tx, filter: str) -> int:

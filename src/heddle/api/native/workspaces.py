@@ -13,8 +13,9 @@ from heddle.api.http import Request, Services, respond
 from heddle.api.native.offer import Ask
 from heddle.api.native.shapes import items, kinds
 from heddle.db.tx import Tx
-from heddle.registry import finding
+from heddle.registry import aliases, finding, model_table
 from heddle.registry.finding import Counts
+from heddle.tracking import experiment_table
 from heddle.views import View
 from heddle.workspaces import Workspace
 
@@ -94,19 +95,38 @@ def list_items(tx: Tx, ask: Ask[items.ItemQuery, None]) -> items.Items:
         limit=limit_of(query.limit),
         offset=offset_of(query.offset),
     )
-    return items.Items(
-        items=[
-            items.Item(
-                kind="model" if each.kind == "model" else "experiment",
-                key=each.key,
-                name=each.name,
-                created_ms=each.created_ms,
-                updated_ms=each.updated_ms,
-            )
-            for each in found
-        ],
-        total=total,
-    )
+    return items.Items(items=_items(tx, found), total=total)
+
+
+def _items(tx: Tx, found: list[finding.Item]) -> list[items.Item]:
+    model_ids = [each.id for each in found if each.kind == "model"]
+    held = model_table.summaries(tx, model_ids)
+    owners = model_table.owners(tx, model_ids)
+    pointing = aliases.load_model_aliases(tx, model_ids)
+    runs = experiment_table.count_runs(tx, [each.id for each in found if each.kind != "model"])
+    made = []
+    for each in found:
+        item = items.Item(
+            kind="model" if each.kind == "model" else "experiment",
+            key=each.key,
+            name=each.name,
+            owner="",
+            created_ms=each.created_ms,
+            updated_ms=each.updated_ms,
+            versions=0,
+            latest_version=None,
+            aliases={},
+            runs=0,
+        )
+        if item.kind == "model":
+            summary = held.get(each.id, model_table.EMPTY)
+            item.owner = owners.get(each.id, "")
+            item.versions, item.latest_version = summary.versions, summary.latest
+            item.aliases = dict(pointing.get(each.id, ()))
+        else:
+            item.runs = runs.get(each.id, (0, None))[0]
+        made.append(item)
+    return made
 
 
 def find(tx: Tx, ask: Ask[items.FindQuery, None]) -> items.Found:

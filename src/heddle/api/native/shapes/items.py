@@ -138,10 +138,20 @@ class Item(Reply):
     """The model's name or the experiment's id: what its path ends in."""
     name: str
     """What people call it."""
+    owner: str
+    """Who made it; empty when not known, as of experiments."""
     created_ms: int
     """When it was made."""
     updated_ms: int
     """When it was last changed."""
+    versions: int
+    """How many versions a model has; 0 for an experiment."""
+    latest_version: int | None
+    """A model's newest version; null where it has none."""
+    aliases: dict[str, int]
+    """Where each alias of a model points."""
+    runs: int
+    """How many living runs an experiment holds; 0 for a model."""
 
 
 class Items(Reply):
