@@ -94,6 +94,10 @@ bench: dev ## measure beside MLflow and FastTrackML; ARGS="--help" says what can
 bench-quick: dev ## the same in small, under three minutes
 	@$(BIN)/python -m bench --quick $(ARGS)
 
+.PHONY: torture
+torture: dev ## kill servers under load N (1000) times; writes bench/TORTURE.md
+	@PYTHONPATH=src:tests/support:tests/proof $(BIN)/python -m torture $(or $(N),1000)
+
 .PHONY: clean
 clean: ## remove environments, caches and built things; data folders stay
 	@rm -rf .venv .venv-server .venv-demo .venv-node .cache ui/node_modules src/heddle/page .pytest_cache .ruff_cache .hypothesis dist build

@@ -33,7 +33,6 @@ class Figures:
     kills: int = 0
     answered: int = 0
     unknown: int = 0
-    happened: int = 0
     restart_s: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
