@@ -72,7 +72,9 @@ class App:
             self.notices = Notices(database.url, self.hub.announce, self.hub.lose)
             self.notices.start()
         database.announce = self.announce
-        self.services = Services(database, {"blobs": blobs, "hub": self.hub})
+        self.services = Services(
+            database, {"blobs": blobs, "hub": self.hub, "data_roots": self.settings.roots}
+        )
         self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
         self.dispatch.error_shapes = {"/api/v1/": offer.error_body, "/v1/": fabric.error_body}
 

@@ -20,7 +20,8 @@ class Settings:
     """What a server is started with.
 
     ``database`` is an SQLAlchemy URL, ``artifacts`` an object-store URL or a local folder; both
-    default to places under ``data``, so one folder holds everything.
+    default to places under ``data``, so one folder holds everything. ``worker`` says whether jobs
+    are done beside the server, ``data_roots`` where they may read and write (see ``roots``).
     """
 
     data: Path = Path("heddle-data")
@@ -29,6 +30,8 @@ class Settings:
     database: str = ""
     artifacts: str = ""
     workers: int = 1
+    worker: bool = True
+    data_roots: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     log_level: str = "warning"
@@ -43,6 +46,12 @@ class Settings:
     def artifacts_url(self) -> str:
         """Where file contents live, a folder under the data folder when none was named."""
         return self.artifacts or str((self.data / "blobs").absolute())
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Where jobs may read and write: ``tables`` under the data folder, and what was named."""
+        named = (root if "://" in root else str(Path(root).absolute()) for root in self.data_roots)
+        return (str((self.data / "tables").absolute()), *named)
 
     @property
     def is_loopback(self) -> bool:
@@ -68,9 +77,11 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: object) 
                 raise Invalid(
                     f"HEDDLE_{name.upper()} must be a whole number, not {text!r}"
                 ) from None
-    for name in ("allowed_hosts", "allowed_origins"):
+    for name in ("allowed_hosts", "allowed_origins", "data_roots"):
         if text := env.get(f"HEDDLE_{name.upper()}"):
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
+    if text := env.get("HEDDLE_WORKER"):
+        values["worker"] = text.lower() not in ("0", "false", "no")
     if text := env.get("HEDDLE_DATA"):
         values["data"] = Path(text)
     values.update({key: value for key, value in given.items() if value is not None})

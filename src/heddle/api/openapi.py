@@ -41,6 +41,8 @@ PATH_WORDS = {
     "model": "The model's name.",
     "version": "The version's number, `@alias`, or `latest`.",
     "alias": "The alias, without `@`.",
+    "job": "The job's id.",
+    "schedule": "The schedule's id.",
     "view": "The view's id.",
     "path": "The file's path from the top; slashes stay as they are.",
 }

@@ -24,8 +24,8 @@ from heddle.workspaces import workspaces
 State = Literal["queued", "claimed", "running", "done", "failed", "cancelled"]
 STATES: tuple[str, ...] = get_args(State)
 ENDED = ("done", "failed", "cancelled")
-Kind = Literal["predict", "preview", "tables"]
-QUICK_KINDS = ("preview", "tables")
+Kind = Literal["predict", "preview", "tables", "check"]
+QUICK_KINDS = ("preview", "tables", "check")
 """Kinds that somebody waits for: done beside long ones, not listed, forgotten after a while."""
 ATTEMPTS_MAX = 3
 PLAN_MAX = 256 * 1024

@@ -10,7 +10,7 @@ from typing import Final
 
 from heddle.api.http import Effect
 from heddle.api.native.offer import Offer
-from heddle.api.native.shapes import files, items, kinds, logged_models, models, runs, tables
+from heddle.api.native.shapes import files, items, jobs, kinds, logged_models, models, runs, tables
 
 READ: Final = Effect.READ
 POINT: Final = Effect.POINT
@@ -143,6 +143,36 @@ VERSIONS = (
     Offer("DELETE", V, "versions.delete", "version.delete", WRITE, "Delete a version", kinds.Done),
     Offer("PATCH", f"{V}/tags", "versions.tag", "version.write", WRITE,
           "Set and remove tags of a version", kinds.Labels, body=kinds.LabelChanges),
+    Offer("GET", f"{V}/applied", "versions.applied", "version.read", READ,
+          "Jobs that applied a version, with their receipts", jobs.Jobs, query=kinds.Page),
+    Offer("GET", f"{V}/scan", "versions.scan", "version.read", READ,
+          "What was found in a version's files without loading them", jobs.Scan),
+    Offer("POST", f"{V}/scan", "versions.scan_again", "version.scan", WRITE,
+          "Let a worker look at a version's files again", jobs.Scan),
+)  # fmt: skip
+JOBS = (
+    Offer("GET", f"{W}/jobs", "jobs.list", "job.read", READ,
+          "A window of jobs, newest first", jobs.Jobs, query=jobs.JobQuery),
+    Offer("POST", f"{W}/jobs", "jobs.submit", "job.create", STREAM,
+          "Let a worker apply a version to a table", jobs.Job, body=jobs.SubmitJob, status=201),
+    Offer("GET", f"{W}/jobs/{{job}}", "jobs.get", "job.read", READ,
+          "One job with its progress and receipt", jobs.Job),
+    Offer("POST", f"{W}/jobs/{{job}}/cancel", "jobs.cancel", "job.write", WRITE,
+          "Let a job end; nothing of its output appears", jobs.Job),
+    Offer("POST", f"{W}/jobs/{{job}}/retry", "jobs.retry", "job.write", WRITE,
+          "Do a failed or cancelled job again", jobs.Job),
+    Offer("GET", f"{W}/schedules", "schedules.list", "schedule.read", READ,
+          "Jobs that come again and again", jobs.Schedules),
+    Offer("POST", f"{W}/schedules", "schedules.create", "schedule.create", STREAM,
+          "Let a job come again and again", jobs.Schedule, body=jobs.CreateSchedule, status=201),
+    Offer("DELETE", f"{W}/schedules/{{schedule}}", "schedules.delete", "schedule.delete", WRITE,
+          "Let no more jobs of a schedule come", kinds.Done),
+    Offer("GET", f"{W}/tables", "tables.list", "table.read", STREAM,
+          "Tables and folders under the data roots, as a worker finds them", jobs.TableList,
+          query=jobs.TableQuery),
+    Offer("POST", f"{W}/tables/preview", "tables.preview", "table.read", STREAM,
+          "The first rows of a table, as a worker reads them", jobs.TablePreview,
+          body=jobs.WantedTable),
 )  # fmt: skip
 FILES = tuple(
     offer
@@ -173,4 +203,4 @@ VIEWS = (
           "Delete a view that you saved", kinds.Done),
 )  # fmt: skip
 
-CONTENTS = (*SERVER, *WORKSPACES, *EXPERIMENTS, *RUNS, *MODELS, *VERSIONS, *FILES, *VIEWS)
+CONTENTS = (*SERVER, *WORKSPACES, *EXPERIMENTS, *RUNS, *MODELS, *VERSIONS, *JOBS, *FILES, *VIEWS)

@@ -11,6 +11,7 @@ from heddle.api.native import (
     events,
     experiments,
     files,
+    jobs,
     logged_models,
     models,
     runs,
@@ -28,6 +29,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **compare.CALLS,
     **models.CALLS,
     **versions.CALLS,
+    **jobs.CALLS,
     **files.CALLS,
     **events.CALLS,
 }

@@ -19,7 +19,7 @@ from heddle.tracking import experiment_table
 from heddle.views import View
 from heddle.workspaces import Workspace
 
-FEATURES = ["compare", "events", "fabric", "files", "finding", "history", "series", "views"]
+FEATURES = ["compare", "events", "fabric", "files", "finding", "history", "jobs", "series", "views"]
 ROWS_MAX = 100_000
 NOTHING = Counts(0, 0)
 

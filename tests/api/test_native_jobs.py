@@ -1,0 +1,173 @@
+"""Jobs, schedules and scans through the native API; the worker's part is played by its own calls."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from heddle.api.native import jobs as calls
+from heddle.db.tx import LOCAL
+from heddle.jobs import claims
+from heddle.registry import scans
+from native_calls import HERE, call, refused, registered, trained
+
+JOBS = f"{HERE}/jobs"
+
+
+def plan(**more):
+    given = {
+        "model": "m/1",
+        "input": {"address": "in.parquet"},
+        "output": {"address": "out.parquet", "mode": "overwrite"},
+    }
+    return given | more
+
+
+@pytest.fixture
+def model(api):
+    registered(api, "m", trained(api, "r", 1.0), aliases=["champion"])
+    return "m"
+
+
+@pytest.fixture
+def write(api):
+    return lambda operation, *given, **named: api.app.services.database.write_now(
+        lambda tx: operation(tx, *given, **named), LOCAL
+    )
+
+
+def submit(api, **more):
+    return call(api, "POST", JOBS, {"plan": plan(**more)}, 201)
+
+
+@pytest.mark.usefixtures("model")
+def test_a_job_is_submitted_watched_and_read(api, write, tmp_path):
+    made = submit(api)
+    assert (made["state"], made["model"], made["version"]) == ("queued", "m", 1)
+    assert made["input"] == str(tmp_path / "tables" / "in.parquet")
+    assert made["plan"]["output"]["mode"] == "overwrite"
+    assert (made["progress"], made["receipt"]) == (None, None)
+    taken = write(claims.claim, worker="w", kinds=["predict"])
+    write(claims.report, taken, '{"rows":10,"total_rows":40,"rows_per_s":5.0,"left_s":6.0}')
+    running = call(api, "GET", f"{JOBS}/{made['id']}")
+    assert (running["state"], running["worker"]) == ("running", "w")
+    assert running["progress"] == {
+        "rows": 10, "total_rows": 40, "rows_per_s": 5.0, "left_s": 6.0, "phase": "",
+    }  # fmt: skip
+    write(claims.finish, taken, receipt='{"rows":40}', version=1)
+    assert call(api, "GET", f"{JOBS}/{made['id']}")["receipt"] == {"rows": 40}
+    listed = call(api, "GET", JOBS)
+    assert ([job["state"] for job in listed["jobs"]], listed["total"]) == (["done"], 1)
+    applied = call(api, "GET", f"{HERE}/models/m/versions/@champion/applied")
+    assert [(job["id"], job["receipt"]) for job in applied["jobs"]] == [(made["id"], {"rows": 40})]
+
+
+@pytest.mark.usefixtures("model")
+def test_jobs_are_filtered(api):
+    ids = [submit(api)["id"], submit(api, model="m@champion")["id"]]
+    call(api, "POST", f"{JOBS}/{ids[0]}/cancel", {})
+    found = call(api, "GET", f"{JOBS}?state=queued&state=running")
+    assert [(job["id"], job["version"]) for job in found["jobs"]] == [(ids[1], None)]
+    assert call(api, "GET", f"{JOBS}?model=m&version=1")["total"] == 1
+    assert call(api, "GET", f"{JOBS}?submitted_by=somebody")["total"] == 0
+    assert [job["id"] for job in call(api, "GET", f"{JOBS}?limit=1&offset=1")["jobs"]] == [ids[0]]
+    assert "state" in refused(api, "GET", f"{JOBS}?state=ready")["message"]
+    again = call(api, "POST", f"{JOBS}/{ids[0]}/retry", {})
+    assert again["state"] == "queued"
+    assert "queued" in refused(api, "POST", f"{JOBS}/{ids[0]}/retry", {})["message"]
+
+
+@pytest.mark.usefixtures("model")
+def test_what_cannot_be_meant_is_refused_at_once(api):
+    for wrong, words in (
+        ({"model": "m"}, "names no registered version"),
+        ({"model": "m@nobody"}, "nobody"),
+        ({"input": {"address": "/etc/passwd"}}, "--data-roots /etc"),
+        ({"input": {"address": "SELECT 1"}}, "not by a statement"),
+        ({"output": {"address": "out.parquet", "mode": "merge"}}, "merge needs the key"),
+        ({"processes": -1}, "processes"),
+        ({"spelt": 1}, "spelt"),
+    ):
+        assert words in refused(api, "POST", JOBS, {"plan": plan(**wrong)})["message"]
+    for model in ("m/2", "other/1", "other@champion"):
+        assert refused(api, "POST", JOBS, {"plan": plan(model=model)}, 404)["code"] == "not_found"
+
+
+def test_a_suspicious_version_is_not_applied_unless_told(api, write, model):
+    shown = f"{HERE}/models/{model}/versions/1/scan"
+    assert call(api, "GET", shown)["state"] == "waiting"
+    waiting = write(scans.take)
+    assert (waiting.model, waiting.number) == (model, 1)
+    findings = [scans.Finding("data/model.pkl", "suspicious", "would call os.system when loaded")]
+    write(scans.keep, waiting, label="suspicious", findings=findings, scanner="s/1")
+    said = call(api, "GET", shown)
+    assert (said["state"], said["label"], said["scanner"]) == ("done", "suspicious", "s/1")
+    assert said["findings"][0]["path"] == "data/model.pkl"
+    message = refused(api, "POST", JOBS, {"plan": plan()})["message"]
+    assert "data/model.pkl would call os.system when loaded" in message
+    assert "allow_suspicious" in message
+    assert submit(api, allow_suspicious=True)["state"] == "queued"
+    assert write(scans.take) is None
+    call(api, "POST", shown, {})
+    assert write(scans.take).number == 1
+
+
+def test_a_version_that_cannot_be_scanned_is_given_up_in_the_end(api, write, model):
+    for attempt in range(1, scans.ATTEMPTS_MAX + 1):
+        waiting = write(scans.take)
+        assert waiting.attempts == attempt
+        write(scans.give_up, waiting, "no room")
+        if attempt < scans.ATTEMPTS_MAX:
+            assert write(scans.take) is None
+            write(lambda tx: tx.cursor.execute("UPDATE scans SET due_ms = 1"))
+    said = call(api, "GET", f"{HERE}/models/{model}/versions/1/scan")
+    assert (said["state"], said["error"]) == ("failed", "no room")
+
+
+@pytest.mark.usefixtures("model")
+def test_schedules(api):
+    body = {"name": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Zurich"}
+    made = call(api, "POST", f"{HERE}/schedules", body | {"plan": plan(model="m@champion")}, 201)
+    assert made["next_ms"] > time.time() * 1000
+    assert (made["model"], made["plan"]["model"]) == ("m", "m@champion")
+    assert call(api, "GET", f"{HERE}/schedules")["schedules"] == [made]
+    for wrong, words in (
+        ({"cron": "0 3 * *"}, "five fields"),
+        ({"timezone": "Moon"}, "time zone"),
+        ({"plan": plan(output={"address": "out.parquet"})}, "again and again"),
+    ):
+        message = refused(api, "POST", f"{HERE}/schedules", body | {"plan": plan()} | wrong)
+        assert words in message["message"]
+    call(api, "DELETE", f"{HERE}/schedules/{made['id']}")
+    assert call(api, "GET", f"{HERE}/schedules")["schedules"] == []
+
+
+def test_tables_are_asked_of_a_worker(api, write, monkeypatch):
+    answer = (
+        '{"folder":"","entries":[{"name":"a.csv","address":"a.csv","is_folder":false,'
+        '"format":"csv","size_bytes":5,"modified_ms":1}]}'
+    )
+
+    def work():
+        while (taken := write(claims.claim, worker="w", kinds=["tables", "preview"])) is None:
+            time.sleep(0.01)
+        if taken.job.kind == "tables":
+            write(claims.finish, taken, receipt=answer)
+        else:
+            write(claims.fail, taken, "There is no such table.", again=False)
+
+    for path, body in (("tables", None), ("tables/preview", {"input": {"address": "b.csv"}})):
+        worker = threading.Thread(target=work)
+        worker.start()
+        if body is None:
+            assert call(api, "GET", f"{HERE}/{path}")["entries"][0]["name"] == "a.csv"
+        else:
+            message = refused(api, "POST", f"{HERE}/{path}", body)["message"]
+            assert message == "There is no such table."
+        worker.join()
+    assert call(api, "GET", JOBS)["total"] == 0
+    monkeypatch.setattr(calls, "TAKEN_S", 0.05)
+    assert "heddle worker" in refused(api, "GET", f"{HERE}/tables", None, 503)["message"]
+    assert "data-roots" in refused(api, "GET", f"{HERE}/tables?folder=/etc")["message"]
