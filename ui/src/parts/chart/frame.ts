@@ -6,7 +6,8 @@
  * Leaves to others: fetching (`useFrame`), drawing (`options/`).
  */
 import type { Cell } from "../table/source.ts";
-import { shortText, timeAgo } from "../table/cellText.ts";
+import { timeAgo } from "@/lib/format.ts";
+import { shortText } from "../table/cellText.ts";
 import { columnOf } from "../table/columns.ts";
 import type { ChartSpec } from "./spec.ts";
 import { inliers } from "./statistics.ts";

@@ -3,42 +3,10 @@
  *
  * Always holds: nothing is rounded in what `wholeText` gives; a missing cell is an empty text.
  */
+import { exactTime, shortNumber, sizeText, timeAgo } from "@/lib/format.ts";
 import type { Cell, Column } from "./source.ts";
 
-const LOCALE = "en";
-const short = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 4, useGrouping: false });
-const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
-const exact = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
-const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
-  ["year", 31_536_000_000],
-  ["month", 2_592_000_000],
-  ["day", 86_400_000],
-  ["hour", 3_600_000],
-  ["minute", 60_000],
-];
-const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-/** A number in four significant digits; whole numbers of up to nine digits stay whole. */
-export function numberText(value: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
-  const size = Math.abs(value);
-  if (size >= 1.797e308) return value > 0 ? "∞" : "−∞";
-  if (Number.isInteger(value) && size < 1e9) return String(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(3);
-  return short.format(value);
-}
-
-export function timeAgo(ms: number, now: number): string {
-  const past = ms - now;
-  for (const [unit, length] of UNITS) {
-    if (Math.abs(past) >= length) return relative.format(Math.round(past / length), unit);
-  }
-  return "just now";
-}
-
-export function exactTime(ms: number): string {
-  return exact.format(ms);
-}
+const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false });
 
 export function durationText(ms: number): string {
   const s = ms / 1000;
@@ -51,16 +19,6 @@ export function durationText(ms: number): string {
   return `${String(Math.floor(hours / 24))} d ${String(hours % 24)} h`;
 }
 
-export function sizeText(bytes: number): string {
-  let size = bytes;
-  let unit = 0;
-  while (size >= 1024 && unit < SIZES.length - 1) {
-    size /= 1024;
-    unit += 1;
-  }
-  return `${short.format(size)} ${SIZES[unit] ?? ""}`;
-}
-
 /** What a cell shows. */
 export function shortText(cell: Cell | undefined, column: Column, now: number): string {
   if (cell === null || cell === undefined) return "";
@@ -69,7 +27,7 @@ export function shortText(cell: Cell | undefined, column: Column, now: number): 
   if (column.kind === "time") return timeAgo(cell, now);
   if (column.kind === "duration") return durationText(cell);
   if (column.key === "size_bytes" && column.group === "property") return sizeText(cell);
-  return numberText(cell);
+  return shortNumber(cell);
 }
 
 /** What a cell holds, whole. */

@@ -5,6 +5,7 @@
  * this and nothing else. Always holds: columns are named as in filters and orders; a row's key
  * stays its own whatever is filtered and sorted. Leaves to others: requests (`sources`), caching.
  */
+import type { Watch } from "@/api/events.ts";
 
 export type Group = "property" | "metric" | "param" | "tag";
 export type Kind = "number" | "text" | "time" | "duration" | "list";
@@ -99,6 +100,8 @@ export interface TableSource {
   /** The properties that are always shown first when nothing was chosen. */
   readonly usual: readonly string[];
   readonly summaries: readonly Summary[];
+  /** Which changes on the server mean that something here changed. */
+  readonly watch: readonly Watch[];
   search(ask: TableAsk, signal?: AbortSignal): Promise<Table>;
   columns(ask: ColumnAsk, signal?: AbortSignal): Promise<KnownColumns>;
   values(ask: ValueAsk, signal?: AbortSignal): Promise<readonly string[]>;

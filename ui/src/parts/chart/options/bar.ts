@@ -1,6 +1,6 @@
 /** Bars: one for each row, or for each group with its spread as a whisker. */
 import type { BarSeriesOption, CustomSeriesOption, CustomSeriesRenderItem } from "echarts";
-import { numberText } from "../../table/cellText.ts";
+import { shortNumber } from "@/lib/format.ts";
 import { titleOfId } from "../../table/columns.ts";
 import { type Frame, groupItems, type Item, numberOf, withNumbers } from "../frame.ts";
 import { axisTitle, type ChartSpec } from "../spec.ts";
@@ -70,7 +70,7 @@ export function drawBar(spec: ChartSpec, frame: Frame, look: Look): Drawing {
         formatter: (given: unknown) => {
           const point = given as { seriesName?: string; name?: string; value?: number | number[] };
           const value = Array.isArray(point.value) ? point.value[1] : point.value;
-          return `${safe(point.name ?? "")}<br>${safe(point.seriesName ?? "")}: <b>${numberText(value ?? NaN)}</b>`;
+          return `${safe(point.name ?? "")}<br>${safe(point.seriesName ?? "")}: <b>${shortNumber(value ?? NaN)}</b>`;
         },
       },
       series: made.flat(),

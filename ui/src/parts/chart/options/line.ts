@@ -1,6 +1,6 @@
 /** Lines: of metrics over steps and times, or of rows over a column; bands, and raw lines faint. */
 import type { LineSeriesOption } from "echarts";
-import { numberText } from "../../table/cellText.ts";
+import { shortNumber } from "@/lib/format.ts";
 import { titleOfId } from "../../table/columns.ts";
 import type { Frame } from "../frame.ts";
 import { type Line, makeLines, type Point } from "../lines.ts";
@@ -39,11 +39,11 @@ export function drawLine(spec: ChartSpec, frame: Frame, look: Look): Drawing {
       tooltip: {
         ...tooltip,
         order: "valueDesc",
-        valueFormatter: (value: unknown) => (typeof value === "number" ? numberText(value) : "–"),
+        valueFormatter: (value: unknown) => (typeof value === "number" ? shortNumber(value) : "–"),
         ...(tooltip.trigger === "item" && {
           formatter: (given: unknown) => {
             const point = given as { seriesName?: string; value?: readonly number[] };
-            return `${safe(point.seriesName ?? "")}<br>${numberText(point.value?.[0] ?? NaN)}: <b>${numberText(point.value?.[1] ?? NaN)}</b>`;
+            return `${safe(point.seriesName ?? "")}<br>${shortNumber(point.value?.[0] ?? NaN)}: <b>${shortNumber(point.value?.[1] ?? NaN)}</b>`;
           },
         }),
       },

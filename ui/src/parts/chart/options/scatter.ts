@@ -1,6 +1,6 @@
 /** Points: a row each, over any column. */
 import type { ScatterSeriesOption } from "echarts";
-import { numberText } from "../../table/cellText.ts";
+import { shortNumber } from "@/lib/format.ts";
 import { titleOfId } from "../../table/columns.ts";
 import {
   categoryOf,
@@ -76,8 +76,8 @@ export function drawScatter(spec: ChartSpec, frame: Frame, look: Look): Drawing 
         formatter: (given: unknown) => {
           const point = given as { name?: string; value?: readonly (number | string)[] };
           const [x, y] = point.value ?? [];
-          const across = typeof x === "number" ? numberText(x) : safe(x ?? "");
-          return `<b>${safe(point.name ?? "")}</b><br>${safe(xName(spec))}: ${across}<br>${numberText(Number(y))}`;
+          const across = typeof x === "number" ? shortNumber(x) : safe(x ?? "");
+          return `<b>${safe(point.name ?? "")}</b><br>${safe(xName(spec))}: ${across}<br>${shortNumber(Number(y))}`;
         },
       },
       series,

@@ -5,7 +5,7 @@ import type {
   CustomSeriesRenderItem,
   ScatterSeriesOption,
 } from "echarts";
-import { numberText } from "../../table/cellText.ts";
+import { shortNumber } from "@/lib/format.ts";
 import { titleOfId } from "../../table/columns.ts";
 import { type Frame, groupItems, type Item, numberOf, withNumbers } from "../frame.ts";
 import type { ChartSpec } from "../spec.ts";
@@ -92,10 +92,10 @@ export function drawBox(spec: ChartSpec, frame: Frame, look: Look): Drawing {
         ...tooltipOf(look, "item"),
         formatter: (given: unknown) => {
           const { name, value } = given as { name?: string; value?: readonly number[] };
-          if (value?.length === 2) return numberText(value[1] ?? NaN);
+          if (value?.length === 2) return shortNumber(value[1] ?? NaN);
           const words = ["low", "quarter", "median", "three quarters", "high"];
           const rows = words.map(
-            (word, n) => `${word}: <b>${numberText(value?.[n + 1] ?? NaN)}</b>`,
+            (word, n) => `${word}: <b>${shortNumber(value?.[n + 1] ?? NaN)}</b>`,
           );
           return [safe(name ?? ""), ...rows.reverse()].join("<br>");
         },
@@ -169,7 +169,7 @@ export function drawHistogram(spec: ChartSpec, frame: Frame, look: Look): Drawin
         formatter: (given: unknown) => {
           const { seriesName, value } = given as { seriesName?: string; value?: readonly number[] };
           const [from, to, count] = value ?? [];
-          return `${safe(seriesName ?? "")}<br>${numberText(from ?? NaN)} – ${numberText(to ?? NaN)}: <b>${String(count)}</b>`;
+          return `${safe(seriesName ?? "")}<br>${shortNumber(from ?? NaN)} – ${shortNumber(to ?? NaN)}: <b>${String(count)}</b>`;
         },
       },
       series,

@@ -1,6 +1,6 @@
 /** Many columns at once: parallel coordinates, and a third column as filled contours over two. */
 import type { CustomSeriesRenderItem } from "echarts";
-import { numberText } from "../../table/cellText.ts";
+import { shortNumber } from "@/lib/format.ts";
 import { titleOfId } from "../../table/columns.ts";
 import {
   categoryOf,
@@ -53,7 +53,7 @@ export function drawParallel(spec: ChartSpec, frame: Frame, look: Look): Drawing
           const { name, value } = given as { name?: string; value?: readonly (number | string)[] };
           const rows = ids.slice(0, 20).map((id, n) => {
             const cell = value?.[n];
-            return `${safe(titleOfId(id))}: ${typeof cell === "number" ? numberText(cell) : safe(cell ?? "")}`;
+            return `${safe(titleOfId(id))}: ${typeof cell === "number" ? shortNumber(cell) : safe(cell ?? "")}`;
           });
           return [`<b>${safe(name ?? "")}</b>`, ...rows].join("<br>");
         },
@@ -108,7 +108,7 @@ function parallelAxis(id: string, dim: number, items: readonly Item[], count: nu
       ...common,
       type: "value" as const,
       scale: true,
-      axisLabel: { ...words, formatter: numberText },
+      axisLabel: { ...words, formatter: shortNumber },
       read,
     };
   }
@@ -155,7 +155,7 @@ export function drawContour(spec: ChartSpec, frame: Frame, look: Look): Drawing 
         formatter: (given: unknown) => {
           const { name, value: place } = given as { name?: string; value?: readonly number[] };
           const [x, y, z] = place ?? [];
-          return `<b>${safe(name ?? "")}</b><br>${numberText(x ?? NaN)}, ${numberText(y ?? NaN)}<br>${safe(titleOfId(value))}: <b>${numberText(z ?? NaN)}</b>`;
+          return `<b>${safe(name ?? "")}</b><br>${shortNumber(x ?? NaN)}, ${shortNumber(y ?? NaN)}<br>${safe(titleOfId(value))}: <b>${shortNumber(z ?? NaN)}</b>`;
         },
       },
       series: [
@@ -185,7 +185,7 @@ export function drawContour(spec: ChartSpec, frame: Frame, look: Look): Drawing 
     isEmpty: false,
     zoomsX: true,
     zoomsY: true,
-    summary: `Contours of ${titleOfId(value)} from ${numberText(low)} to ${numberText(high)}, ${items.length} points`,
+    summary: `Contours of ${titleOfId(value)} from ${shortNumber(low)} to ${shortNumber(high)}, ${items.length} points`,
   };
 }
 
