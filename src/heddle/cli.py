@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,15 @@ def _add_keeping(commands: Any) -> None:
     verify = commands.add_parser("verify", help="compare every stored content with its digest")
     _store(verify)
     verify.set_defaults(command=_verify)
+    doctor = commands.add_parser("doctor", help="say what is wrong with database and files")
+    _store(doctor)
+    doctor.add_argument(
+        "--fix", action="store_true", help="gather statistics and make missing indexes"
+    )
+    doctor.add_argument(
+        "--quick", action="store_true", help="leave out what reads all of the database and store"
+    )
+    doctor.set_defaults(command=_doctor)
     collect = commands.add_parser("gc", help="remove contents that nothing refers to any more")
     _store(collect)
     collect.add_argument(
@@ -145,6 +155,32 @@ def _verify(args: argparse.Namespace) -> int:
         console.show(problems, as_json=args.json)
     print(f"{count} contents checked, {len(problems)} damaged.", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from heddle import console, doctor  # noqa: PLC0415 -- only here
+
+    settings = _there(args)
+    found = doctor.examine(settings, quick=args.quick)
+    mended = doctor.mend(settings, found) if args.fix else 0
+    if mended:
+        print(f"{mended} mended; looking again.", file=sys.stderr)
+        found = doctor.examine(settings, quick=args.quick)
+    place = _place_words(args)
+    rows = [
+        {"level": one.level.value, "what": one.what, "do": one.advice.replace("{place}", place)}
+        for one in found
+    ]
+    console.tell(rows, as_json=args.json)
+    wrong = sum(1 for row in rows if row["level"] != "note")
+    print(f"{wrong} things are wrong." if wrong else "Nothing is wrong.", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _place_words(args: argparse.Namespace) -> str:
+    """The arguments that name the same database and files again, for a shell."""
+    given = [("--data", args.data), ("--database", args.database), ("--artifacts", args.artifacts)]
+    return shlex.join(word for name, value in given if value for word in (name, str(value)))
 
 
 def _gc(args: argparse.Namespace) -> None:

@@ -62,6 +62,15 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     Console().print(table if rows else "Nothing there.")
 
 
+def tell(findings: Sequence[Row], *, as_json: bool) -> None:
+    """Print what the doctor found: each with the command that helps on a line of its own."""
+    if as_json:
+        show(findings, as_json=True)
+        return
+    for row in findings:
+        sys.stdout.write(f"{row['level']:<5} {row['what']}\n      {row['do']}\n")
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"

@@ -23,13 +23,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from heddle.db import migrate
 from heddle.db.failures import is_held, translate
-from heddle.db.tx import Caller, Change, Tx
+from heddle.db.statistics import Statistics
+from heddle.db.tx import LOCAL, Caller, Change, Tx
 from heddle.errors import HeddleError, Invalid, Unavailable
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class Session:
         self.raw = raw
         self.cursor: Any = raw.cursor()
         self.begin = begin
+        self.known = 0
+        """The generation of planner statistics that this connection has read."""
         self.committing = False
         """Whether COMMIT was sent: if the connection breaks then, nobody knows what became of it."""
 
@@ -138,6 +141,10 @@ class Writer(threading.Thread):
         self.engine = engine
         self.path = path
         self.announce = announce
+        self.statistics = Statistics()
+        self.groups = [0] * (BATCH_MAX.bit_length() + 1)
+        """How many commits were shared by up to 1, 2, 4, ... writes."""
+        self.written = 0
         self._held: deque[Job] = deque()
         self._stopping = False
         self._identity: tuple[int, int] | None = None
@@ -160,8 +167,18 @@ class Writer(threading.Thread):
                     session.rollback()
                     self._alone(session, done, error)
             self._answer(done)
+            if session is not None:
+                self._tend(session, len(done))
         if session is not None:
+            self.statistics.close(session.raw)
             session.close()
+
+    def _tend(self, session: Session, count: int) -> None:
+        """Between two commits: count, and look at one table's statistics, at all if nobody waits."""
+        self.groups[(count - 1).bit_length()] += 1
+        self.written += count
+        while self.statistics.turn(session.raw) and not self._held and self.jobs.empty():
+            pass
 
     def _next(self) -> Job | None:
         """The next job, waiting for one; None when there will be no more."""
@@ -187,6 +204,7 @@ class Writer(threading.Thread):
     def _open(self) -> Session:
         session = Session(self.engine, "BEGIN IMMEDIATE")
         session.cursor.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
+        self.statistics.open(session.raw)
         self._identity = _identity(self.path)
         return session
 
@@ -292,6 +310,14 @@ class Writer(threading.Thread):
                 log.exception("changes could not be announced")
 
 
+class Work(NamedTuple):
+    """What a database did: writes, commits shared by up to 1, 2, 4, ... writes, and who waits."""
+
+    writes: int
+    groups: list[int]
+    waiting: int
+
+
 class Database:
     """An open database.
 
@@ -310,6 +336,8 @@ class Database:
         self._local = threading.local()
         self._sessions: list[Session] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="heddle-db")
+        self._count_lock = threading.Lock()
+        self._committed = 0
         self._writer: Writer | None = None
 
     def migrate(self) -> bool:
@@ -331,6 +359,22 @@ class Database:
     def is_embedded(self) -> bool:
         """Whether the database is a file of this process (SQLite)."""
         return self.dialect == "sqlite"
+
+    @property
+    def work(self) -> Work:
+        """What was written since the database was opened, and what waits."""
+        if self._writer is None:
+            return Work(self._committed, [self._committed], 0)
+        return Work(self._writer.written, list(self._writer.groups), self._writer.jobs.qsize())
+
+    def size_bytes(self) -> int:
+        """What the database takes on its disk; raises ``Unavailable``."""
+        if self.is_embedded:
+            path = str(self.url.database)
+            files = (Path(path + end) for end in ("", "-wal"))
+            return sum(file.stat().st_size for file in files if file.exists())
+        ask = "SELECT pg_database_size(current_database())"
+        return int(self.read_now(lambda tx: tx.cursor.execute(ask).fetchone()[0], LOCAL))
 
     def read_now(self, operation: Callable[[Tx], Any], caller: Caller) -> Any:
         """Run a reading operation in this thread, in one consistent snapshot."""
@@ -395,6 +439,8 @@ class Database:
                     time.sleep(0.005 * 2**attempt)
                     continue
                 raise translate(error) from error
+            with self._count_lock:
+                self._committed += 1
             if tx.changes:
                 self.announce(tx.changes)
             return result
@@ -402,11 +448,22 @@ class Database:
 
     def _session(self) -> Session:
         session: Session | None = getattr(self._local, "session", None)
+        if (
+            session is not None
+            and self._writer
+            and session.known != self._writer.statistics.generation
+        ):
+            # The planner reads what was gathered only when a connection opens.
+            self._sessions.remove(session)
+            session.close()
+            session = None
         if session is None:
+            known = self._writer.statistics.generation if self._writer else 0
             try:
                 session = Session(self._engine, "BEGIN")
                 if self.is_embedded:
                     session.cursor.execute("PRAGMA query_only = ON")
+                    session.known = known
             except Exception as error:
                 raise translate(error) from error
             self._local.session = session

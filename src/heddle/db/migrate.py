@@ -45,7 +45,7 @@ def upgrade(engine: sa.Engine) -> bool:
         if standing == HEAD:
             connection.commit()
             return False
-        _check_known(standing)
+        check_known(standing)
         _run(connection)
         if engine.dialect.name == "postgresql":
             connection.commit()
@@ -56,7 +56,8 @@ def upgrade(engine: sa.Engine) -> bool:
     return True
 
 
-def _check_known(standing: str | None) -> None:
+def check_known(standing: str | None) -> None:
+    """Raise ``Unavailable`` for a schema that a newer release made."""
     known = {path.name.split("_", 1)[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
     if standing is not None and standing not in known:
         raise Unavailable(
