@@ -51,6 +51,8 @@ export default defineConfig(
       "@typescript-eslint/dot-notation": ["error", { allowIndexSignaturePropertyAccess: true }],
       // The router throws redirects and missing pages.
       "@typescript-eslint/only-throw-error": "off",
+      // The compiler that it warns of is not used.
+      "react-hooks/incompatible-library": "off",
       "no-console": "error",
       eqeqeq: "error",
       "max-lines": ["error", 600],

@@ -1,5 +1,145 @@
+/** Home: what was changed last, and how the first run comes here. */
+import { makeStyles, mergeClasses, Text, tokens } from "@fluentui/react-components";
+import { BeakerRegular, BoxMultipleRegular } from "@fluentui/react-icons";
+import { useQuery } from "@tanstack/react-query";
+import { api, ask, type Shapes } from "@/api/client.ts";
+import { plural } from "@/lib/format.ts";
+import { useWorkspace } from "@/lib/workspace.ts";
+import { Card } from "@/parts/Card.tsx";
+import { CodeBlock } from "@/parts/CodeBlock.tsx";
+import { ErrorView } from "@/parts/ErrorView.tsx";
+import { Loading } from "@/parts/Loading.tsx";
+import { RouteLink } from "@/parts/RouteLink.tsx";
 import { Screen } from "@/parts/Screen.tsx";
+import { TimeText } from "@/parts/TimeText.tsx";
+import { firstRun } from "./firstRun.ts";
+
+const RECENT = 8;
+
+const useStyles = makeStyles({
+  page: { maxWidth: "1120px", marginInline: "auto" },
+  title: { marginBlock: `${tokens.spacingVerticalL} ${tokens.spacingVerticalXS}` },
+  about: { color: tokens.colorNeutralForeground3, marginBottom: tokens.spacingVerticalL },
+  columns: {
+    display: "grid",
+    gridTemplateColumns: "repeat(auto-fit, minmax(min(440px, 100%), 1fr))",
+    gap: tokens.spacingHorizontalL,
+    alignItems: "start",
+  },
+  list: { listStyleType: "none", margin: 0, padding: 0 },
+  item: {
+    display: "grid",
+    gridTemplateColumns: "24px minmax(0, 1fr) auto",
+    alignItems: "center",
+    gap: tokens.spacingHorizontalS,
+    minHeight: "40px",
+    borderTop: `1px solid ${tokens.colorNeutralStroke3}`,
+  },
+  icon: { display: "flex", fontSize: "20px" },
+  model: { color: tokens.colorBrandForeground1 },
+  experiment: { color: tokens.colorPalettePurpleForeground2 },
+  name: { overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" },
+  muted: { color: tokens.colorNeutralForeground3 },
+  steps: { margin: `0 0 ${tokens.spacingVerticalM}` },
+});
 
 export function HomeScreen() {
-  return <Screen title="Home" />;
+  const styles = useStyles();
+  const workspace = useWorkspace();
+  const { data, error, refetch } = useQuery({
+    queryKey: ["ws", workspace, "items", "recent"],
+    queryFn: ({ signal }) =>
+      ask(
+        api.GET("/api/v1/workspaces/{workspace}/items", {
+          params: { path: { workspace }, query: { limit: RECENT } },
+          signal,
+        }),
+      ),
+    meta: {
+      watch: [
+        { kind: "model" },
+        { kind: "version" },
+        { kind: "alias" },
+        { kind: "experiment" },
+        { kind: "run" },
+      ],
+    },
+  });
+  return (
+    <Screen title="Home">
+      <div className={styles.page}>
+        <Text as="h1" size={600} weight="semibold" block className={styles.title}>
+          Welcome to Heddle
+        </Text>
+        <Text block className={styles.about}>
+          The home of your models: runs logged by the MLflow client, versions compared, promoted and
+          applied.
+        </Text>
+        <div className={styles.columns}>
+          <Card
+            title="Recent items"
+            beside={
+              <RouteLink to="/w/$workspace" params={{ workspace }}>
+                {`All of ${workspace}`}
+              </RouteLink>
+            }
+          >
+            {error && <ErrorView error={error} onRetry={() => void refetch()} />}
+            {!data && !error && <Loading lines={5} height={32} />}
+            {data?.items.length === 0 && (
+              <Text className={styles.muted}>
+                Nothing here yet. Log a run with the snippet, or create a model.
+              </Text>
+            )}
+            <ul className={styles.list}>
+              {data?.items.map((item) => (
+                <RecentItem key={`${item.kind} ${item.key}`} workspace={workspace} item={item} />
+              ))}
+            </ul>
+          </Card>
+          <Card title="Log your first run">
+            <Text block className={styles.steps}>
+              Any MLflow client works unchanged: <code>pip install mlflow</code>, then name this
+              server.
+            </Text>
+            <CodeBlock
+              label="Snippet"
+              language="python"
+              code={firstRun(window.location.origin, workspace)}
+            />
+          </Card>
+        </div>
+      </div>
+    </Screen>
+  );
+}
+
+function RecentItem({ workspace, item }: { workspace: string; item: Shapes["Item"] }) {
+  const styles = useStyles();
+  const isModel = item.kind === "model";
+  return (
+    <li className={styles.item}>
+      <span className={mergeClasses(styles.icon, styles[item.kind])} aria-hidden>
+        {isModel ? <BoxMultipleRegular /> : <BeakerRegular />}
+      </span>
+      <span className={styles.name} dir="auto" title={item.name}>
+        {isModel ? (
+          <RouteLink to="/w/$workspace/models/$model" params={{ workspace, model: item.key }}>
+            {item.name}
+          </RouteLink>
+        ) : (
+          <RouteLink
+            to="/w/$workspace/experiments/$experiment"
+            params={{ workspace, experiment: item.key }}
+          >
+            {item.name}
+          </RouteLink>
+        )}
+      </span>
+      <Text size={200} className={styles.muted}>
+        {isModel ? plural(item.versions, "version") : plural(item.runs, "run")} ·{" "}
+        <TimeText ms={item.updated_ms} />
+      </Text>
+    </li>
+  );
 }
