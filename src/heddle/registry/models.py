@@ -22,7 +22,7 @@ from heddle.keys import check_key, check_text
 from heddle.registry import history
 from heddle.search.fields import Attribute, Catalogue
 from heddle.search.grammar import And, Comparison, Node, Not, Or, parse
-from heddle.search.sql import search_ids
+from heddle.search.sql import Scope, search_ids
 from heddle.tags import Pair, Tags
 
 NAME_MAX = 500
@@ -86,8 +86,8 @@ catalogue = Catalogue(
 
 in_workspace = models.c.workspace_id == here()
 living = models.c.deleted_ms.is_(None)
-_all = sa.and_(in_workspace, living)
-_no_prompts = sa.and_(_all, models.c.is_prompt == sa.literal_column("0"))
+_all = Scope(sa.and_(in_workspace, living))
+_no_prompts = Scope(sa.and_(_all.given, models.c.is_prompt == sa.literal_column("0")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from heddle.registry.models import find_ids, models, plain_prompts
 from heddle.registry.versions import Version
 from heddle.search.fields import Attribute, Catalogue
 from heddle.search.grammar import And, Comparison, parse
-from heddle.search.sql import search_ids
+from heddle.search.sql import Scope, search_ids
 from heddle.tags import Pair
 from heddle.tracking.metrics import Latest
 
@@ -72,17 +72,21 @@ _prompts = sa.select(models.c.id).where(
     models.c.workspace_id == here(), models.c.is_prompt == sa.literal_column("1")
 )
 _living = _v.deleted_ms.is_(None)
-_any = sa.and_(_v.workspace_id == here(), _living)
-_no_prompts = sa.and_(_any, _v.model_id.not_in(_prompts))
-_of_one = sa.and_(
-    is_here(_v.workspace_id),
-    _living,
-    _v.model_id == sa.bindparam("model_id", type_=sa.BigInteger),
+_any = Scope(sa.and_(_v.workspace_id == here(), _living))
+_no_prompts = Scope(sa.and_(_any.given, _v.model_id.not_in(_prompts)))
+_of_one = Scope(
+    sa.and_(
+        is_here(_v.workspace_id),
+        _living,
+        _v.model_id == sa.bindparam("model_id", type_=sa.BigInteger),
+    )
 )
-_of_several = sa.and_(
-    is_here(_v.workspace_id),
-    _living,
-    _v.model_id.in_(sa.bindparam("model_ids", expanding=True)),
+_of_several = Scope(
+    sa.and_(
+        is_here(_v.workspace_id),
+        _living,
+        _v.model_id.in_(sa.bindparam("model_ids", expanding=True)),
+    )
 )
 # Made once each, because searches keep their statements by the scope that they were made with.
 

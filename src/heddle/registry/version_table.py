@@ -12,13 +12,13 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from heddle.artifacts.manifests import files
-from heddle.db.statement import Statement, among, here
+from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.registry import aliases, version_search, versions
 from heddle.search.fields import Attribute, Keyed
 from heddle.search.keys import Keys
 from heddle.search.sheet import Cell, Family, Property, Sheet
-from heddle.search.sql import search_ids, where
+from heddle.search.sql import Scope, search_ids, where
 from heddle.tracking.experiments import experiments
 
 USUAL = ("version", "created_ms", "run_name", "aliases", "stage", "registered_by")
@@ -104,13 +104,15 @@ sheet = Sheet(
         Family("tags", "tag", "text", _keys(versions.tags.field)),
     ),
 )
-_scope = sa.and_(
-    _v.c.workspace_id == here(),
-    _v.c.deleted_ms.is_(None),
-    _v.c.model_id == sa.bindparam("of_model", type_=sa.BigInteger),
+_scope = Scope(
+    sa.and_(
+        is_here(_v.c.workspace_id),
+        _v.c.deleted_ms.is_(None),
+        _v.c.model_id == sa.bindparam("of_model", type_=sa.BigInteger),
+    )
 )
 _numbers = Statement(
-    sa.select(_v.c.id, _v.c.number).where(_v.c.workspace_id == here(), among(_v.c.id, "ids"))
+    sa.select(_v.c.id, _v.c.number).where(is_here(_v.c.workspace_id), among(_v.c.id, "ids"))
 )
 
 
@@ -143,7 +145,7 @@ def search(
     if len(found) < limit and (found or not offset):
         return found, offset + len(found)
     condition = where(filter, catalogue)
-    count = sa.select(sa.func.count()).select_from(_v).where(_scope)
+    count = sa.select(sa.func.count()).select_from(_v).where(_scope.given)
     if condition is not None:
         count = count.where(condition)
     return found, tx.fetch(count, of_model=model_id)[0][0]

@@ -175,38 +175,49 @@ class Filter:
         operands = self.tree.operands if isinstance(self.tree, And) else (self.tree,)
         return [self.leaves[node.position] for node in operands if isinstance(node, Comparison)]
 
-    def condition(self, bind: Bind, *, but: Collection[int] = ()) -> Condition | None:
+    def condition(
+        self, bind: Bind, *, but: Collection[int] = (), owner: Column | None = None
+    ) -> Condition | None:
         """The filter as a condition on the catalogue's table; None for a blank text.
 
-        ``but`` numbers required comparisons that hold anyway, which are left out.
+        ``but`` numbers required comparisons that hold anyway, which are left out. ``owner`` is a
+        column of another table that equals the catalogue's id and is known earlier.
         """
         if self.tree is None:
             return None
-        if not but:
-            return self._condition(self.tree, bind)
+        owner = self.catalogue.id if owner is None else owner
         operands = self.tree.operands if isinstance(self.tree, And) else (self.tree,)
         kept = [node for node in operands if not self._is_one_of(node, but)]
-        return sa.and_(*(self._condition(node, bind) for node in kept)) if kept else None
+        kept.sort(key=self._patience)
+        return sa.and_(*(self._condition(node, bind, owner) for node in kept)) if kept else None
 
     def _is_one_of(self, node: Node, numbers: Collection[int]) -> bool:
         return isinstance(node, Comparison) and self.leaves[node.position].number in numbers
 
-    def _condition(self, node: Node, bind: Bind) -> Condition:
+    def _patience(self, node: Node) -> int:
+        """What rules out most for the least is asked first: a key's text, then other comparisons."""
+        if not isinstance(node, Comparison):
+            return 2
+        done = self.leaves[node.position].done
+        is_text = isinstance(done.field, KeyField) and done.field.keyed.kind == "text"
+        return 0 if is_text and done.op in ("=", "IN") else 1
+
+    def _condition(self, node: Node, bind: Bind, owner: Column) -> Condition:
         if isinstance(node, Comparison):
-            return self._comparison(self.leaves[node.position], bind)
+            return self._comparison(self.leaves[node.position], bind, owner)
         if isinstance(node, Not):
-            return sa.not_(self._condition(node.operand, bind))
-        parts = [self._condition(operand, bind) for operand in node.operands]
+            return sa.not_(self._condition(node.operand, bind, owner))
+        parts = [self._condition(operand, bind, owner) for operand in node.operands]
         return sa.or_(*parts) if isinstance(node, Or) else sa.and_(*parts)
 
-    def _comparison(self, leaf: Leaf, bind: Bind) -> Condition:
+    def _comparison(self, leaf: Leaf, bind: Bind, owner: Column) -> Condition:
         field, op = leaf.done.field, leaf.done.op
         if isinstance(field, Attribute):
             return attribute_condition(field, leaf, bind)
         if isinstance(field, KeyField):
             probe = Probe.of(field.keyed)
             conditions = [
-                probe.owner == self.catalogue.id,
+                probe.owner == owner,
                 probe.key == bind(leaf.key, sa.Text()),
             ]
             if op == "IS NULL":

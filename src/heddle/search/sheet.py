@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from heddle.db.statement import Statement, among, here
+from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
 from heddle.search.fields import Catalogue
@@ -168,7 +168,7 @@ class Sheet:
         if found is None:
             columns = [self._attributes[name].column for name in names]
             select = sa.select(self.catalogue.id, *columns).where(
-                self.catalogue.table.c.workspace_id == here(), among(self.catalogue.id, "ids")
+                is_here(self.catalogue.table.c.workspace_id), among(self.catalogue.id, "ids")
             )
             found = self._loaders[names] = Statement(select)
         return found

@@ -282,9 +282,13 @@ class _Statements:
                 self.candidates[leaf.number] = sa.select(sa.func.count()).select_from(some)
         self.made: dict[int | None, list[_Part]] = {}
 
-    def holding(self, *but: int) -> list[Condition]:
-        """Scope and filter, without the required comparisons of these numbers."""
-        condition = self.filter.condition(named, but=but)
+    def holding(self, but: Sequence[int] = (), owner: Column | None = None) -> list[Condition]:
+        """Scope and filter, without the required comparisons of the numbers ``but``.
+
+        ``owner`` is the driving table's: what a key asks is then asked before the noun's row is
+        fetched.
+        """
+        condition = self.filter.condition(named, but=but, owner=owner)
         return [self.scope] if condition is None else [self.scope, condition]
 
     def parts(self, candidate: int | None) -> Iterator[_Part]:
@@ -316,7 +320,8 @@ class _Statements:
             return self.part(source, self.conditions, ordering.columns, self.catalogue.scope)
         driver = self.driving[candidate].cte("candidates").prefix_with("MATERIALIZED")
         joined = DrivingJoin(driver, table, driver.c.owner == self.catalogue.id)
-        return self.part(ordering.source(joined), self.holding(candidate), ordering.columns, None)
+        holding = self.holding([candidate], driver.c.owner)
+        return self.part(ordering.source(joined), holding, ordering.columns, None)
 
     def part_by_value(self, first: KeyField, number: int) -> _Part | None:
         """Ordered by a key first: numbers or texts, then NaN, then rows without the key."""
@@ -337,7 +342,7 @@ class _Statements:
             source = rest.source(self.catalogue.table)
             return self.part(source, [*self.conditions, absent], rest.columns, self.catalogue.scope)
         source = rest.source(DrivingJoin(probe.table, self.catalogue.table, probe.owner == owner))
-        others = self.holding(*(leaf.number for leaf in self.same))
+        others = self.holding([leaf.number for leaf in self.same], probe.owner)
         conditions = [*self.within(probe), is_key, *others]
         columns: Sequence[By] = rest.columns
         if probe.nan is not None:

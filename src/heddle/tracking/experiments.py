@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
 from heddle.db.schema import id_column, metadata, ms_column, text_column, workspace_column
-from heddle.db.statement import Statement, among, here, upsert
+from heddle.db.statement import Statement, among, here, is_here, upsert
 from heddle.db.tx import DEFAULT_WORKSPACE, Tx, ids
 from heddle.errors import AlreadyExists, Invalid, NotFound, WrongState
 from heddle.keys import check_text
 from heddle.search.fields import Attribute, Catalogue
-from heddle.search.sql import search_ids
+from heddle.search.sql import Scope, search_ids
 from heddle.tags import Pair, Tags
 
 NAME_MAX = 500
@@ -85,7 +85,9 @@ _columns = tuple(
     for name in ("id", "name", "artifact_location", "created_ms", "updated_ms", "deleted_ms")
 )
 _in_workspace = experiments.c.workspace_id == here()
-_load = Statement(sa.select(*_columns).where(_in_workspace, among(experiments.c.id, "ids")))
+_load = Statement(
+    sa.select(*_columns).where(is_here(experiments.c.workspace_id), among(experiments.c.id, "ids"))
+)
 _find = Statement(
     sa.select(*_columns).where(
         _in_workspace,
@@ -237,6 +239,12 @@ def view_filter(deleted_ms: sa.Column[int], view: View) -> sa.ColumnElement[bool
     return sa.true()
 
 
+_scopes = {
+    view: Scope(sa.and_(_in_workspace, view_filter(experiments.c.deleted_ms, view)))
+    for view in get_args(View)
+}
+
+
 def search_experiments(
     tx: Tx,
     *,
@@ -247,11 +255,10 @@ def search_experiments(
     offset: int = 0,
 ) -> list[Experiment]:
     """One page of experiments; raises ``Invalid`` for a wrong filter or order."""
-    scope = sa.and_(_in_workspace, view_filter(experiments.c.deleted_ms, view))
     found = search_ids(
         tx.fetch,
         catalogue,
-        scope=scope,
+        scope=_scopes[view],
         filter=filter,
         order_by=order_by,
         limit=limit,

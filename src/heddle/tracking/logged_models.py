@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -26,7 +27,7 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Bulk, Statement, among, here
+from heddle.db.statement import Bulk, Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound
 from heddle.keys import check_key, check_text
@@ -164,7 +165,11 @@ COLUMNS = tuple(logged_models.c[name] for name in LoggedModel.__dataclass_fields
 _here = logged_models.c.workspace_id == here()
 _uid = logged_models.c.uid == sa.bindparam("uid")
 _get = Statement(sa.select(*COLUMNS).where(_here, _uid))
-_load = Statement(sa.select(*COLUMNS).where(_here, among(logged_models.c.id, "ids")))
+_load = Statement(
+    sa.select(*COLUMNS).where(
+        is_here(logged_models.c.workspace_id), among(logged_models.c.id, "ids")
+    )
+)
 _INSERTED = (
     "workspace_id", "experiment_id", "uid", "name", "model_type", "status", "status_message",
     "source_run_uid", "artifact_uri", "created_ms", "updated_ms",
@@ -407,7 +412,17 @@ def _on(choices: Sequence[DatasetChoice]) -> sa.ColumnElement[bool]:
     )
 
 
+@cache
+def _plain_catalogue(newest: bool) -> Catalogue:  # noqa: FBT001
+    return _make_catalogue((), newest=newest)
+
+
 def catalogue(choices: Sequence[DatasetChoice] = (), *, newest: bool = False) -> Catalogue:
+    """What logged models are searched by; made once where no data sets are chosen."""
+    return _make_catalogue(choices, newest=newest) if choices else _plain_catalogue(newest)
+
+
+def _make_catalogue(choices: Sequence[DatasetChoice], *, newest: bool) -> Catalogue:
     """What logged models are searched by, metrics taken from the chosen data sets only.
 
     A filter holds if any value of a metric satisfies it; an order goes by the ``newest`` value.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
@@ -78,19 +78,26 @@ def search_runs(
     return search_ids(
         tx.fetch,
         catalogue,
-        scope=_scope(view, len(experiment_ids)),
+        scope=scope_of(view, len(experiment_ids)),
         filter=filter,
         order_by=order_by,
         limit=limit,
         offset=offset,
         scope_values=experiment_ids,
-        params={"experiment_id": experiment_ids[0], "experiment_ids": list(experiment_ids)},
+        params=scope_params(experiment_ids),
     )
 
 
-def _scope(view: View, experiments: int) -> Scope:
+def scope_of(view: View, experiments: int) -> Scope:
     """The runs of so many experiments; the same object each time, as searches are kept by it."""
-    return _scopes[view, min(experiments, MERGED + 1)]
+    return _scopes[view, 1 if experiments == 1 else min(max(experiments, 2), MERGED + 1)]
+
+
+def scope_params(experiment_ids: Sequence[int]) -> dict[str, Any]:
+    """What the parameters of ``scope_of`` stand for."""
+    if len(experiment_ids) == 1:
+        return {"experiment_id": experiment_ids[0]}
+    return {"experiment_ids": list(experiment_ids)}
 
 
 def _make_scope(view: View, experiments: int) -> Scope:

@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from heddle.db.statement import Statement, among, here
+from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.search.fields import Attribute, Keyed
 from heddle.search.keys import Keys
 from heddle.search.sheet import Cell, Family, Property, Sheet
 from heddle.search.sql import search_ids, where
 from heddle.tracking import inputs, metrics, params, run_search
-from heddle.tracking.experiments import View, experiments, view_filter
+from heddle.tracking.experiments import View, experiments
 from heddle.tracking.metrics import points
 from heddle.tracking.runs import runs, tags
 
@@ -82,11 +82,13 @@ _experiments_of = Statement(
     sa.select(runs.c.id, experiments.c.name)
     .select_from(runs.join(experiments, experiments.c.id == runs.c.experiment_id))
     .where(
-        runs.c.workspace_id == here(), experiments.c.workspace_id == here(), among(runs.c.id, "ids")
+        is_here(runs.c.workspace_id),
+        is_here(experiments.c.workspace_id),
+        among(runs.c.id, "ids"),
     )
 )
 _uids = Statement(
-    sa.select(runs.c.id, runs.c.uid).where(runs.c.workspace_id == here(), among(runs.c.id, "ids"))
+    sa.select(runs.c.id, runs.c.uid).where(is_here(runs.c.workspace_id), among(runs.c.id, "ids"))
 )
 _living = Statement(
     sa.select(experiments.c.id).where(
@@ -154,20 +156,6 @@ def living_experiments(tx: Tx) -> list[int]:
     return [key for (key,) in tx.all(_living)]
 
 
-def _scope(view: View, *, one: bool) -> sa.ColumnElement[bool]:
-    column = runs.c.experiment_id
-    chosen = (
-        column == sa.bindparam("chosen", type_=sa.BigInteger)
-        if one
-        else column.in_(sa.bindparam("chosen", type_=sa.BigInteger, expanding=True))
-    )
-    return sa.and_(runs.c.workspace_id == here(), chosen, view_filter(runs.c.deleted_ms, view))
-
-
-_views: tuple[View, ...] = ("active", "deleted", "all")
-_scopes = {(view, one): _scope(view, one=one) for view in _views for one in (True, False)}
-
-
 def search(
     tx: Tx,
     *,
@@ -179,9 +167,8 @@ def search(
     offset: int,
 ) -> tuple[list[int], int]:
     """The ids of one window of runs, and how many the filter finds in all; raises ``Invalid``."""
-    one = len(experiment_ids) == 1
-    scope = _scopes[view, one]
-    chosen = experiment_ids[0] if one else list(experiment_ids)
+    scope = run_search.scope_of(view, len(experiment_ids))
+    chosen = run_search.scope_params(experiment_ids)
     found: list[int] = search_ids(
         tx.fetch,
         catalogue,
@@ -191,12 +178,12 @@ def search(
         limit=limit,
         offset=offset,
         scope_values=experiment_ids,
-        params={"chosen": chosen},
+        params=chosen,
     )
     if len(found) < limit and (found or not offset):
         return found, offset + len(found)
     condition = where(filter, catalogue)
-    count = sa.select(sa.func.count()).select_from(runs).where(scope)
+    count = sa.select(sa.func.count()).select_from(runs).where(scope.given)
     if condition is not None:
         count = count.where(condition)
-    return found, tx.fetch(count, chosen=chosen)[0][0]
+    return found, tx.fetch(count, **chosen)[0][0]
