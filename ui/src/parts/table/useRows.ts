@@ -7,7 +7,7 @@
 import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { type Order, orderTexts } from "./orders.ts";
-import type { Cell, Table, TableSource } from "./source.ts";
+import type { Branch, Cell, Table, TableSource } from "./source.ts";
 
 export const PAGE = 100;
 const BLOCK = 32;
@@ -16,10 +16,8 @@ const SETTLE_MS = 60;
 export interface LoadedRow {
   readonly key: string;
   readonly cells: Readonly<Record<string, Cell>>;
-  readonly depth: number;
-  readonly children: number;
-  readonly open: boolean;
-  readonly found: boolean;
+  /** Only in a tree. */
+  readonly branch: Branch | undefined;
 }
 
 export interface Window {
@@ -110,14 +108,7 @@ function mergeBlocks(
       const place = page * PAGE + m;
       let kept = rows.get(place);
       if (kept?.key !== row.key) {
-        kept = {
-          key: row.key,
-          cells: {},
-          depth: row.depth ?? 0,
-          children: row.children ?? 0,
-          open: row.open ?? false,
-          found: row.found ?? true,
-        };
+        kept = { key: row.key, cells: {}, branch: row.branch };
         rows.set(place, kept);
       }
       const { cells } = kept;
