@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import gzip
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,8 +38,11 @@ JSON = (b"content-type", b"application/json")
 GUARD = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN"))
 SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
 """Failures of the system that are the machine's, not ours: what it ran out of."""
+ANY, REST = "/", "//"
+"""One segment of a path, and all that follow, in the tree of rows: no segment is ever called so."""
 PLAIN_JSON = (JSON,)
 SMALL_JSON = (JSON, *GUARD)
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 WORKSPACE_HEADER = b"x-mlflow-workspace"
 
 
@@ -86,13 +90,14 @@ class Request:
             raise Invalid(f"The query string cannot be read: {error}") from None
 
     async def read_body(self, limit: int = BODY_MAX) -> bytes:
-        """The whole body; raises ``TooLarge`` past ``limit`` bytes and ``Disconnected``."""
+        """The whole JSON body; raises ``TooLarge``, ``Invalid`` (see ``check_text``), ``Disconnected``."""
         message = await self.receive()
         if message["type"] != "http.request":
             raise Disconnected
         body: bytes = message.get("body", b"")
         if not message.get("more_body"):
             self._check_size(len(body), limit)
+            check_text(body)
             return body
         parts = [body]
         size = len(body)
@@ -104,7 +109,9 @@ class Request:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
         self._check_size(size, limit)
-        return b"".join(parts)
+        body = b"".join(parts)
+        check_text(body)
+        return body
 
     def check_encoding(self) -> None:
         """Raise ``Invalid`` for a compressed body: none is taken, so it would be misread."""
@@ -121,6 +128,29 @@ class Request:
             raise TooLarge(
                 f"The request body is larger than {limit} bytes; send it in smaller parts."
             )
+
+
+def check_text(body: bytes) -> None:
+    """Raise ``Invalid`` for JSON that spells characters which are none: U+0000, halves of pairs.
+
+    Neither could be kept on both databases, nor sent to every client.
+    """
+    if b"\\u" not in body:
+        return
+    high = 0
+    for found in _ESCAPE.finditer(body):
+        number = int(found[1], 16) if found[1] else -1
+        is_low = 0xDC00 <= number < 0xE000
+        if number == 0 or is_low != (high == found.start()) or (high and high != found.start()):
+            break
+        high = found.end() if 0xD800 <= number < 0xDC00 else 0
+    else:
+        if not high:
+            return
+    raise Invalid(
+        "The request body spells a character that is none (\\u0000, or half of a pair such as"
+        " \\ud83d alone); send text."
+    )
 
 
 class Disconnected(Exception):
@@ -184,7 +214,7 @@ class Table:
             if segment.startswith("{"):
                 name, _, kind = segment[1:-1].partition(":")
                 names.append(name)
-                segment = "**" if kind == "path" else "*"  # noqa: PLW2901
+                segment = REST if kind == "path" else ANY  # noqa: PLW2901
             node = node.setdefault(segment, {})
         node.setdefault("", {})[row.method] = (row, tuple(names))
 
@@ -215,12 +245,12 @@ class Table:
             found = self._walk(node[head], rest, values)
             if found is not None:
                 return found
-        if head and "*" in node:
-            found = self._walk(node["*"], rest, [*values, head])
+        if head and ANY in node:
+            found = self._walk(node[ANY], rest, [*values, head])
             if found is not None:
                 return found
-        if "**" in node and "" in node["**"]:
-            return node["**"][""], [*values, "/".join(segments)]
+        if REST in node and "" in node[REST]:
+            return node[REST][""], [*values, "/".join(segments)]
         return None
 
 

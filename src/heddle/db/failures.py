@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from heddle.errors import Corrupt, HeddleError, Unavailable
+from heddle.errors import Corrupt, HeddleError, Invalid, Unavailable
 
 
 def is_held(error: sqlite3.Error) -> bool:
@@ -28,6 +28,10 @@ def translate(error: Exception) -> Exception:
     if isinstance(cause, sqlite3.Error):
         return _translate_sqlite(cause, text) or error
     state = getattr(cause, "sqlstate", None)
+    if type(cause).__module__.startswith("psycopg") and (
+        type(cause).__name__ == "DataError" or (state or "").startswith("22")
+    ):
+        return Invalid(f"PostgreSQL cannot take a value of this request: {text.splitlines()[0]}")
     if (state is not None and state[:2] in ("08", "53", "57", "58")) or (
         type(cause).__name__ == "OperationalError" and type(cause).__module__.startswith("psycopg")
     ):

@@ -152,8 +152,11 @@ _history = Statement(
 _numbered = sa.select(
     points.c.value, points.c.is_nan, points.c.timestamp_ms, points.c.step,
     (
-        sa.func.row_number().over(
-            order_by=(points.c.step, points.c.timestamp_ms, points.c.value, points.c.is_nan)
+        sa.type_coerce(
+            sa.func.row_number().over(
+                order_by=(points.c.step, points.c.timestamp_ms, points.c.value, points.c.is_nan)
+            ),
+            sa.BigInteger,
         )
         - 1
     ).label("place"),

@@ -116,7 +116,8 @@ def _complete(message: M, kind: type[M]) -> M:
 def parse_json(body: bytes) -> Any:
     """Any JSON value, bare NaN and Infinity included; raises ``Invalid``."""
     try:
-        value = json.loads(body)
+        # As text first: of bytes it would take halves of characters.
+        value = json.loads(body.decode(json.detect_encoding(body)))
         if isinstance(value, str):
             # Very old clients sent JSON within a JSON string.
             value = json.loads(value)
@@ -309,7 +310,10 @@ def rows_for(
     if preview and version == "2.0" and not only_ajax:
         starts += [f"{prefix}/2.0/preview/mlflow" for prefix in PREFIXES]
     read = reader(kind)
+    about = {"message": kind}
     return [
-        Row(method, f"{start}/{path}", action, effect, call, read, encode, error_body, status)
+        Row(
+            method, f"{start}/{path}", action, effect, call, read, encode, error_body, status, about
+        )
         for start in starts
     ]
