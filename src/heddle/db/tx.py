@@ -9,9 +9,9 @@ Operations never commit; whoever opened the transaction does.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -44,6 +44,14 @@ class Change:
     parent: str = ""
 
 
+class Ran(NamedTuple):
+    """A search's statement that was run: with what, and how long it took."""
+
+    statement: Statement
+    params: Mapping[str, Any]
+    seconds: float
+
+
 _find_workspace = Statement(
     sa.text("SELECT id FROM workspaces WHERE name = :name AND deleted_ms IS NULL"), anywhere=True
 )
@@ -59,6 +67,7 @@ class Tx:
         "cursor",
         "dialect",
         "now_ms",
+        "ran",
         "workspace",
         "workspace_id",
     )
@@ -73,6 +82,7 @@ class Tx:
         self.workspace = caller.workspace
         self.now_ms = time.time_ns() // 1_000_000
         self.changes: list[Change] = []
+        self.ran: list[Ran] = []
         if caller.workspace == DEFAULT_WORKSPACE:
             self.workspace_id = DEFAULT_WORKSPACE_ID
         else:
@@ -120,9 +130,20 @@ class Tx:
         """
         statement = prepared(select)
         if statement is not None:
-            return self.all(statement, **params)
+            started = time.perf_counter()
+            rows = self.all(statement, **params)
+            self.ran.append(Ran(statement, params, time.perf_counter() - started))
+            return rows
         params["workspace_id"] = self.workspace_id
         return list(self._sa.execute(select, params).fetchall())
+
+    def explain(self, ran: Ran) -> list[str]:
+        """How the database goes about a statement that was run, line by line."""
+        sql, bound = ran.statement.bind(
+            self.dialect, {**ran.params, "workspace_id": self.workspace_id}
+        )
+        verb = "EXPLAIN QUERY PLAN" if self.dialect == "sqlite" else "EXPLAIN"
+        return [str(row[-1]) for row in self.cursor.execute(f"{verb} {sql}", bound).fetchall()]
 
     def beside(self, workspace_id: int, workspace: str) -> Tx:
         """The same transaction in another workspace, for work that goes on in all of them."""
