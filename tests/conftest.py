@@ -9,6 +9,7 @@ second), reaches it by a Unix socket only, and it ends with that process, howeve
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ import pytest
 from postgres_server import FAST, Postgres, running_postgres
 
 DIALECTS = ("sqlite", "postgresql")
+# Servers that tests start have no worker beside them; tests that want one start it.
+os.environ["HEDDLE_WORKER"] = "no"
 
 
 @pytest.fixture(scope="session")

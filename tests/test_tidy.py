@@ -20,7 +20,12 @@ FUNCTION_LINES = 70
 WIDTH = 110
 BANNED_NAMES = {"base", "common", "handler", "handlers", "helpers", "manager", "misc", "service"}
 # Modules that nothing imports because a program starts them or a tool loads them.
-STARTED = {"heddle.__main__", "heddle.cli", "heddle.demo.training"}
+STARTED = {
+    "heddle.__main__",
+    "heddle.cli",
+    "heddle.demo.training",
+    "heddle.scoring.job_process",
+}
 LOADED_FROM = "heddle.db.migrations"
 # Where each dependency's modules are found when their name is another.
 IMPORTED_AS = {

@@ -30,6 +30,7 @@ from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
 from heddle.db.notices import Notices
 from heddle.db.tx import Caller, Change
+from heddle.jobs.news import News
 from heddle.settings import Settings
 
 log = logging.getLogger("heddle")
@@ -63,6 +64,7 @@ class App:
         self.dispatch: Dispatcher | None = None
         self.hub = Hub()
         self.notices: Notices | None = None
+        self.news: News | None = None
 
     def open(self) -> None:
         """Open the database, bringing its schema up to date first."""
@@ -71,6 +73,9 @@ class App:
         if not database.is_embedded:
             self.notices = Notices(database.url, self.hub.announce, self.hub.lose)
             self.notices.start()
+        else:
+            self.news = News(database, self.hub.announce, lambda: self.hub.is_watched)
+            self.news.start()
         database.announce = self.announce
         self.services = Services(
             database, {"blobs": blobs, "hub": self.hub, "data_roots": self.settings.roots}
@@ -80,6 +85,8 @@ class App:
 
     def close(self) -> None:
         """Finish waiting writes and close."""
+        if self.news is not None:
+            self.news.stop()
         if self.services is not None:
             self.services.extra["blobs"].close()
             self.services.database.close()

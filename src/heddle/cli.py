@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from heddle import job_commands
 from heddle.errors import HeddleError, NotFound
 from heddle.settings import Settings, from_environment
 
@@ -35,6 +36,10 @@ def _parser() -> argparse.ArgumentParser:
         "--artifacts", help="where file contents live: a folder or an s3://, gs:// or az:// address"
     )
     serve.add_argument("--workers", type=int, help="server processes, PostgreSQL only (1)")
+    serve.add_argument("--no-worker", action="store_true", help="leave jobs to heddle worker")
+    serve.add_argument(
+        "--data-roots", help="folders and addresses that jobs may touch, separated by commas"
+    )
     serve.set_defaults(command=_serve)
     demo = commands.add_parser("demo", help="start a server and train example models against it")
     _place(demo)
@@ -44,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--data", type=Path, help="the data folder (heddle-data)")
     migrate.add_argument("--database", help="the database, if it is not in the data folder")
     migrate.set_defaults(command=_migrate)
+    job_commands.add_commands(commands, _there)
     _add_keeping(commands)
     _add_reading(commands)
     return parser
@@ -110,6 +116,8 @@ def _serve(args: argparse.Namespace) -> None:
         database=args.database,
         artifacts=args.artifacts,
         workers=args.workers,
+        worker=False if args.no_worker else None,
+        data_roots=job_commands.split_roots(args.data_roots),
     )
     serve.check(settings)
     listener = serve.bind(settings.host, settings.port)

@@ -81,7 +81,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _time(at_ms: int | None) -> str | None:
+def shown_time(at_ms: int | None) -> str | None:
     """A point in time as ISO 8601, UTC, to the second."""
     if at_ms is None:
         return None
@@ -99,7 +99,7 @@ def list_models(settings: Settings, workspace: str, text: str) -> list[Row]:
             {
                 "name": names[key].name,
                 "aliases": dict(labels.get(key, ())),
-                "updated": _time(names[key].updated_ms),
+                "updated": shown_time(names[key].updated_ms),
                 "description": names[key].description,
             }
             for key in found
@@ -121,7 +121,7 @@ def list_versions(settings: Settings, workspace: str, name: str, text: str) -> l
             {
                 "version": full.version.number,
                 "aliases": list(full.aliases),
-                "created": _time(full.version.created_ms),
+                "created": shown_time(full.version.created_ms),
                 "run": full.version.run_name,
                 "metrics": {latest.key: latest.value for latest in full.metrics},
                 "params": dict(full.params),
@@ -149,7 +149,7 @@ def list_runs(settings: Settings, workspace: str, text: str, order: Sequence[str
                 "name": full.run.name,
                 "experiment": names[full.run.experiment_id],
                 "status": full.run.status,
-                "started": _time(full.run.start_ms),
+                "started": shown_time(full.run.start_ms),
                 "metrics": {latest.key: latest.value for latest in full.metrics},
                 "params": dict(full.params),
             }

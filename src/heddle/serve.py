@@ -14,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from heddle.api.connection import Protocol
 from heddle.app import create_app
+from heddle.beside import worker_beside
 from heddle.errors import Invalid
 from heddle.settings import Settings
 
@@ -90,8 +91,9 @@ class WorkerApp:
 def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until told to stop."""
     check(settings)
-    if settings.workers > 1:
-        config = _config(settings, WorkerApp(settings))
-        Multiprocess(config, sockets=[listener]).run()
-    else:
-        uvicorn.Server(_config(settings, create_app(settings))).run(sockets=[listener])
+    with worker_beside(settings):
+        if settings.workers > 1:
+            config = _config(settings, WorkerApp(settings))
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(_config(settings, create_app(settings))).run(sockets=[listener])

@@ -60,6 +60,7 @@ def run_server(folder: Path) -> Iterator[str]:
                 str(port),
                 "--data",
                 folder / "data",
+                "--no-worker",
             ],
             env={**environment, "PYTHONPATH": str(SOURCE)},
             stdout=output,

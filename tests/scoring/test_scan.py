@@ -282,8 +282,8 @@ def test_as_a_program_it_prints_what_it_found_and_has_run_nothing(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.pkl").write_bytes(bad)
     done = subprocess.run(
-        [sys.executable, "-m", "heddle.scoring.scan", tmp_path / "model"],
-        check=True, capture_output=True,
+        [sys.executable, "-m", "heddle.scoring.scan"],
+        input=f"{tmp_path / 'model'}\n".encode(), check=True, capture_output=True,
     )  # fmt: skip
     said = json.loads(done.stdout)
     assert said["label"] == "suspicious"

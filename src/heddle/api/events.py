@@ -132,6 +132,11 @@ class Hub:
         self._subscribers.discard(subscriber)
 
     @property
+    def is_watched(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._subscribers)
+
+    @property
     def is_full(self) -> bool:
         """Whether nobody more can watch."""
         return len(self._subscribers) >= SUBSCRIBERS_MAX

@@ -192,6 +192,11 @@ _changed = Statement(
     # What other processes changed is told to whoever watches, in whichever workspace.
     anywhere=True,
 )
+_cancelling = Statement(
+    sa.select(jobs.c.cancelling).where(jobs.c.id == sa.bindparam("id", type_=sa.BigInteger)),
+    # A worker asks about its job, whichever workspace that is in.
+    anywhere=True,
+)
 _forget = Statement(
     sa.delete(jobs).where(
         jobs.c.kind.in_([sa.literal_column(f"'{kind}'") for kind in QUICK_KINDS]),
@@ -299,6 +304,12 @@ def cancel(tx: Tx, job_id: int) -> Job:
     elif tx.run(_cancel_taken, id=job_id, now_ms=tx.now_ms):
         tx.changed("job", str(job_id), job.state, job.model)
     return get_job(tx, job_id)
+
+
+def is_cancelling(tx: Tx, job_id: int) -> bool:
+    """Whether a job of any workspace is to end."""
+    row = tx.one(_cancelling, id=job_id)
+    return row is not None and bool(row[0])
 
 
 def retry(tx: Tx, job_id: int) -> Job:

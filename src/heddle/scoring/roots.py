@@ -125,5 +125,5 @@ def look(address: str, roots: Sequence[str]) -> str:
     real = fixed.resolve()
     folders = [Path(_parts(root)[1]).resolve() for root in roots if _parts(root)[0] in _LOCAL]
     if not any(real == folder or folder in real.parents for folder in folders):
-        raise _refused(str(real), roots)
+        raise _refused(f"{real}/" if full.endswith("/") else str(real), roots)
     return full

@@ -4,8 +4,8 @@
 runs when it loads them, as most models do; they belong into locked-down processes. ``suspicious``
 ones reach for the system, hide something, or cannot be looked through. Nothing here unpickles,
 imports or runs what it looks at: pickles are read opcode by opcode (by picklescan), archives are
-unpacked within limits, into memory or nameless temporary files. Run as a program it scans a folder
-and prints what it found as JSON; the worker does that in a child process with limits.
+unpacked within limits, into memory or nameless temporary files. Run as a program it scans the
+folders that its input names and prints what it found; that is how the worker does it (`scanning`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TEXT_MAX: Final = 64 * 1024 * 1024
 BLOCK: Final = 1024 * 1024
 KEPT_IN_MEMORY: Final = 64 * 1024 * 1024
 MEMORY_BYTES: Final = 4 * 1024**3
-CPU_S: Final = 600
+CPU_S: Final = 3600
 NAMED_MAX: Final = 8
 """How many imports one finding names."""
 
@@ -466,14 +466,27 @@ def _some(names: list[str]) -> str:
     return ", ".join(kept[:NAMED_MAX]) + more
 
 
-def main(arguments: list[str]) -> None:
-    """Scan the folder that is named, within limits on memory and time, and print the result."""
+def main() -> None:
+    """Scan each folder that a line of the input names, within limits, and print what it holds.
+
+    An answer is a ``Scanned`` as JSON, or a text that says why there is none.
+    """
     for limit, most in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CPU, CPU_S)):
         hard: Any = resource.getrlimit(limit)[1]
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(limit, (allowed, hard))
-    sys.stdout.buffer.write(msgspec.json.encode(scan_folder(Path(arguments[0]))))
+    os.nice(10)  # nobody waits for it
+    for line in sys.stdin:
+        answer: Scanned | str
+        try:
+            answer = scan_folder(Path(line.rstrip("\n")))
+        except MemoryError:
+            answer = "There are more things in these files than memory for a scan."
+        except (OSError, RuntimeError) as error:
+            answer = f"The files cannot be read: {error}"
+        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -228,9 +228,7 @@ async def list_tables(
     await respond(request, 200, encode_json(msgspec.convert(answer, shapes.TableList)))
 
 
-async def preview(
-    request: Request, services: Services, ask: Ask[None, shapes.WantedTable]
-) -> None:
+async def preview(request: Request, services: Services, ask: Ask[None, shapes.WantedTable]) -> None:
     said = msgspec.to_builtins(ask.body.input)
     said["address"] = roots.place(ask.body.input.address, _allowed(services))
     if not 1 <= ask.body.rows <= ROWS_MAX:

@@ -1,0 +1,136 @@
+"""The process that does one job: told on its input what to do, it says on its output how it goes.
+
+Started by the worker for each job. One message is one line of JSON. It says ``progress`` now and
+then, asks with ``publish`` before the output may appear, and ends with ``receipt`` or ``error``. When
+its input ends, the worker is gone, and so is this process with all that it started. Whatever
+libraries print goes to the error output, whose end the worker keeps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from heddle.errors import Conflict, Corrupt, HeddleError, Unavailable
+from heddle.scoring import plan as plans
+from heddle.scoring import roots
+
+
+class Talk:
+    """The two pipes to the worker; ``cancelling`` is set when the job is to end."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+        self._lock = threading.Lock()
+        self._answered = threading.Event()
+        self._may = False
+        self.cancelling = threading.Event()
+
+    def say(self, **message: Any) -> None:
+        """One message to the worker."""
+        with self._lock:
+            self._out.write(msgspec.json.encode(message) + b"\n")
+            self._out.flush()
+
+    def ask_to_publish(self) -> None:
+        """Return if the output may appear now; raises ``Conflict`` if the job is another's."""
+        self._answered.clear()
+        self.say(publish=True)
+        self._answered.wait()
+        if not self._may:
+            raise Conflict("The job was cancelled, or another worker has it.")
+
+    def hear(self) -> None:
+        """Take the worker's answers until it is gone; then end everything."""
+        for line in sys.stdin.buffer:
+            said = json.loads(line)
+            if said.get("cancel"):
+                self.cancelling.set()
+            else:
+                self._may = bool(said.get("publish"))
+                self._answered.set()
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def main() -> None:
+    """Do the job that the first line of the input names."""
+    talk = Talk()
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=talk.hear, daemon=True).start()
+    try:
+        talk.say(**do(request, talk))
+    except (Unavailable, Corrupt, Conflict, OSError, MemoryError) as error:
+        talk.say(error=str(error) or type(error).__name__, again=True)
+    except HeddleError as error:
+        talk.say(error=error.message, again=_may_help(error))
+    except Exception as error:  # noqa: BLE001 -- a bug of ours or of a library: said, not tried again
+        traceback.print_exc()
+        last = traceback.format_exception_only(error)[-1].strip()
+        talk.say(error=f"The job met something unforeseen: {last}", again=False)
+
+
+def _may_help(error: HeddleError) -> bool:
+    """Whether trying again could help: a model's process that was ended from outside may live."""
+    return type(error).__name__ == "ChildDied"
+
+
+def do(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
+    """The last message of a job; raises what it fails with."""
+    from heddle.scoring import browsing  # noqa: PLC0415 -- after the pipes are in place
+
+    kind, plan, allowed = request["kind"], request["plan"], request["roots"]
+    if kind == "tables":
+        return {"receipt": browsing.list_folder(plan["folder"], allowed)}
+    if kind == "preview":
+        return {"receipt": browsing.preview(plan["input"], plan["rows"], allowed)}
+    return _predict(request, talk)
+
+
+def _predict(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
+    """Apply a version to a table; asks before the output may appear."""
+    from heddle.scoring import local, models  # noqa: PLC0415 -- heavy, and listings need none of it
+
+    plan = plans.decode(json.dumps(request["plan"]))
+    replace = msgspec.structs.replace
+    plan = replace(
+        plan,
+        input=replace(plan.input, address=roots.look(plan.input.address, request["roots"])),
+        output=replace(plan.output, address=roots.look(plan.output.address, request["roots"])),
+    )
+
+    def tell(progress: local.Progress) -> None:
+        said = {
+            "phase": progress.stage,
+            "rows": progress.rows,
+            "total_rows": None if progress.total < 0 else progress.total,
+            "rows_per_s": progress.rows_per_s or None,
+            "left_s": progress.left_s,
+        }
+        talk.say(progress=said)
+        if progress.stage == "committing":
+            talk.ask_to_publish()
+
+    home = models.DataFolder(request["database"], request["artifacts"])
+    receipt = local.run(
+        plan,
+        job=request["job"],
+        home=home,
+        cache=Path(request["cache"]),
+        tell=tell,
+        cancel=talk.cancelling,
+    )
+    return {"receipt": receipt, "version": receipt.model.version}
+
+
+if __name__ == "__main__":
+    main()

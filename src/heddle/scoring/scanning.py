@@ -1,0 +1,161 @@
+"""The worker's scanning: versions that wait for it are looked at, one after another.
+
+Their files are copied out of the store into a folder that goes again, and looked at by a child
+process of its own with limits (`scan`), which serves many versions and is started anew when it
+dies. Nothing else is asked of it, so a file that breaks it breaks nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from heddle.artifacts import manifests
+from heddle.artifacts.blobs import Store
+from heddle.artifacts.manifests import File
+from heddle.db.engine import Database
+from heddle.db.tx import LOCAL, Caller, Tx
+from heddle.errors import HeddleError
+from heddle.registry import scans
+from heddle.scoring.scan import Scanned
+
+log = logging.getLogger(__name__)
+
+WAIT_S: Final = 300.0
+"""How long the files of one version may be looked at."""
+SERVED_MAX: Final = 500
+"""Versions that one child looks at before a new one takes over."""
+
+
+class Unscannable(Exception):
+    """The child gave no answer; the message says why."""
+
+
+class Scanner:
+    """The child process; used by one thread."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._served = 0
+
+    def scan(self, folder: Path) -> Scanned:
+        """What lies in the folder; raises ``Unscannable``."""
+        if self._process is None or self._served >= SERVED_MAX:
+            self._start()
+        process = self._process
+        assert process is not None  # noqa: S101 -- started above
+        assert process.stdin is not None  # noqa: S101 -- asked for
+        self._served += 1
+        try:
+            process.stdin.write(f"{folder}\n".encode())
+            process.stdin.flush()
+            answer = msgspec.json.decode(_line(process), type=Scanned | str)
+        except (OSError, msgspec.DecodeError, Unscannable) as error:
+            self.close()
+            raise Unscannable(str(error)) from None
+        if isinstance(answer, str):
+            raise Unscannable(answer)
+        return answer
+
+    def _start(self) -> None:
+        self.close()
+        self._served = 0
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "heddle.scoring.scan"],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": _python_path()},
+        )
+
+    def close(self) -> None:
+        """End the child."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+
+
+def _line(process: subprocess.Popen[bytes]) -> bytes:
+    """The child's answer; raises ``Unscannable`` where there is none in time."""
+    assert process.stdout is not None  # noqa: S101 -- asked for
+    line = b""
+    deadline = time.monotonic() + WAIT_S
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+            raise Unscannable(f"Looking at the files took longer than {WAIT_S:.0f} s.")
+        block = os.read(process.stdout.fileno(), 1024 * 1024)
+        if not block:
+            raise Unscannable(f"The scan ended with code {process.wait()}.")
+        line += block
+    return line
+
+
+def _python_path() -> str:
+    """Where this Heddle is imported from, for a child that gets no environment."""
+    return str(Path(__file__).parents[2])
+
+
+def scan_next(database: Database, store: Store, scanner: Scanner) -> bool:
+    """Look at the next version that waits, if one does; whether one did."""
+    waiting = database.write_now(scans.take, LOCAL)
+    if waiting is None:
+        return False
+    try:
+        with tempfile.TemporaryDirectory(prefix="heddle-scan-") as folder:
+            _copy(database, store, waiting, Path(folder))
+            found = scanner.scan(Path(folder))
+    except (Unscannable, OSError, HeddleError) as error:
+        log.warning("%s/%s cannot be scanned: %s", waiting.model, waiting.number, error)
+        database.write_now(partial(scans.give_up, waiting=waiting, error=str(error)), LOCAL)
+        return True
+    keep = partial(
+        scans.keep,
+        waiting=waiting,
+        label=found.label,
+        findings=found.findings,
+        scanner=found.scanner,
+    )
+    database.write_now(keep, LOCAL)
+    return True
+
+
+def _copy(database: Database, store: Store, waiting: scans.Waiting, folder: Path) -> None:
+    """Write the version's files below a folder, one at a time."""
+    caller = Caller(workspace=waiting.workspace)
+    names: list[File] = database.read_now(
+        lambda tx: list(manifests.load(tx, waiting.manifest_id)), caller
+    )
+    for file in names:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        small = database.read_now(
+            partial(_small, manifest_id=waiting.manifest_id, file=file), caller
+        )
+        with path.open("xb") as written:
+            if small is not None:
+                written.write(small)
+                continue
+            for block in store.blocks(file.digest):
+                written.write(block)
+
+
+def _small(tx: Tx, manifest_id: int, file: File) -> bytes | None:
+    return manifests.read_file(tx, manifest_id, file.path)[1]
