@@ -11,6 +11,7 @@ from typing import Any
 
 from heddle import job_commands
 from heddle.errors import HeddleError, NotFound
+from heddle.scoring.command import add_predict
 from heddle.settings import Settings, from_environment
 
 
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     job_commands.add_commands(commands, _there)
     _add_keeping(commands)
     _add_reading(commands)
+    add_predict(commands)
     return parser
 
 

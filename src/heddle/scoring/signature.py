@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -141,12 +141,12 @@ def _signature(said: Any, example: Path | None, info: Any) -> Signature:
         columns = tuple(_column(each, str(at)) for at, each in enumerate(inputs))
         is_named = any("name" in each for each in inputs)
         return Signature("signature", columns, _outputs(said), _params(said), is_named)
-    given = {"outputs": _outputs(said), "params": _params(said)} if isinstance(said, dict) else {}
-    if example is not None and isinstance(info, dict):
-        names = _example_names(example)
-        if names:
-            return Signature("example", tuple(Column(name, "any") for name in names), **given)
-    return Signature("none", None, **given)
+    rest = said if isinstance(said, dict) else {}
+    unsigned = Signature("none", None, _outputs(rest), _params(rest))
+    if example is not None and isinstance(info, dict) and (names := _example_names(example)):
+        columns = tuple(Column(name, "any") for name in names)
+        return replace(unsigned, origin="example", inputs=columns)
+    return unsigned
 
 
 def _loaded(said: Any) -> list[Mapping[str, Any]]:
