@@ -17,7 +17,7 @@ from heddle.artifacts.blobs import open_store
 from heddle.artifacts.sweep import sweep
 from heddle.artifacts.verify import verify
 from heddle.database import open_database
-from heddle.db.tx import Caller
+from heddle.db.tx import Caller, ids
 from heddle.registry import aliases, models, version_search
 from heddle.registry.file_owners import name_owners
 from heddle.tracking import experiments, run_search
@@ -127,7 +127,7 @@ def list_versions(settings: Settings, workspace: str, name: str, text: str) -> l
                 "params": dict(full.params),
                 "tags": dict(full.tags),
             }
-            for full in version_search.load_full(tx, found)
+            for full in version_search.load_full(tx, ids(found))
         ]
 
     rows: list[Row] = _read(settings, workspace, operation)
@@ -153,7 +153,7 @@ def list_runs(settings: Settings, workspace: str, text: str, order: Sequence[str
                 "metrics": {latest.key: latest.value for latest in full.metrics},
                 "params": dict(full.params),
             }
-            for full in run_search.load_full(tx, found)
+            for full in run_search.load_full(tx, ids(found))
         ]
 
     rows: list[Row] = _read(settings, workspace, operation)

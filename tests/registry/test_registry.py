@@ -60,7 +60,7 @@ def test_a_deleted_number_is_never_given_out_again(do):
     with pytest.raises(NotFound):
         do(versions.get_version, "m", 2)
     assert do(registration.create_version, name="m", source="s3://b/a").number == 3
-    found = do(version_search.search_versions, filter="name = 'm'", limit=10)
+    found = [row[0] for row in do(version_search.search_versions, filter="name = 'm'", limit=10)]
     assert {v.number for v in do(versions.load_versions, found).values()} == {1, 3}
 
 

@@ -38,6 +38,13 @@ log = logging.getLogger(__name__)
 Operation = Callable[[Tx], Any]
 BATCH_MAX = 512
 BATCH_S = 0.02
+BEGIN_READING = {
+    "sqlite": "BEGIN",
+    # What a page holds and what is then read of it belong together.
+    "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+}
+READER_CACHE_KIB = 2_000
+"""SQLite's own cache of each reader thread; what it lacks is in the system's."""
 CAREFUL_S = 1.0
 """How long jobs run under savepoints after one failed that had written something."""
 BUSY_MS = 10_000
@@ -66,11 +73,11 @@ class Session:
         """Whether COMMIT was sent: if the connection breaks then, nobody knows what became of it."""
 
     @contextmanager
-    def transaction(self, caller: Caller) -> Iterator[Tx]:
+    def transaction(self, caller: Caller, begin: str = "") -> Iterator[Tx]:
         """One transaction, committed on leaving, rolled back on any exception."""
         execute = self.cursor.execute
         self.committing = False
-        execute(self.begin)
+        execute(begin or self.begin)
         try:
             yield Tx(self.connection, self.cursor, self.dialect, caller)
             self.committing = True
@@ -358,6 +365,7 @@ class Database:
     ) -> None:
         self.url = normalise(url)
         self.dialect = self.url.get_backend_name()
+        self._begin_reading = BEGIN_READING[self.dialect]
         self.announce: Callable[[list[Change]], None] = _unheard
         self._engine = _make_engine(self.url, prepare_sqlite)
         self._local = threading.local()
@@ -408,7 +416,7 @@ class Database:
         for attempt in range(2):
             session = self._session()
             try:
-                with session.transaction(caller) as tx:
+                with session.transaction(caller, self._begin_reading) as tx:
                     return operation(tx)
             except HeddleError:
                 raise
@@ -495,6 +503,7 @@ class Database:
                 session = Session(self._engine, "BEGIN")
                 if self.is_embedded:
                     session.cursor.execute("PRAGMA query_only = ON")
+                    session.cursor.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
                     session.known = known
             except Exception as error:
                 raise translate(error) from error

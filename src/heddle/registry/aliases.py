@@ -19,6 +19,8 @@ from heddle.registry import history
 from heddle.registry.models import get_model, models, take_model
 from heddle.registry.versions import (
     COLUMNS,
+    KNOWN,
+    Known,
     Version,
     find_highest,
     get_version,
@@ -56,18 +58,17 @@ def _exists(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 field = Related(("aliases", "alias"), {"name": aliases.c.alias}, _exists)
 
-_get = Statement(
-    sa.select(*COLUMNS)
-    .select_from(joined.join(aliases, aliases.c.version_id == versions.c.id))
-    .where(
-        models.c.workspace_id == here(),
-        versions.c.workspace_id == here(),
-        models.c.name == sa.bindparam("name"),
-        aliases.c.model_id == models.c.id,
-        aliases.c.alias == sa.bindparam("alias"),
-        *living,
-    )
+_with_alias = joined.join(aliases, aliases.c.version_id == versions.c.id)
+_named = (
+    models.c.workspace_id == here(),
+    versions.c.workspace_id == here(),
+    models.c.name == sa.bindparam("name"),
+    aliases.c.model_id == models.c.id,
+    aliases.c.alias == sa.bindparam("alias"),
+    *living,
 )
+_get = Statement(sa.select(*COLUMNS).select_from(_with_alias).where(*_named))
+_get_known = Statement(sa.select(*KNOWN).select_from(_with_alias).where(*_named))
 _at = (aliases.c.model_id == sa.bindparam("model_id"), aliases.c.alias == sa.bindparam("alias"))
 _number = Statement(
     sa.select(versions.c.number)
@@ -179,6 +180,12 @@ def get_by_alias(tx: Tx, name: str, alias: str) -> Version:
     if newest is None:
         raise NotFound(f"Registered Model with name={name} has no versions yet.")
     return newest
+
+
+def find_by_alias(tx: Tx, name: str, alias: str) -> Known | None:
+    """The version that a set alias stands for, if there is one; quicker than ``get_by_alias``."""
+    row: Known | None = tx.one(_get_known, name=name, alias=alias)
+    return row
 
 
 def load_aliases(tx: Tx, version_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -16,10 +16,10 @@ from heddle.db.statement import here, is_here
 from heddle.db.tx import Tx
 from heddle.registry import aliases, versions
 from heddle.registry.models import find_ids, models, plain_prompts
-from heddle.registry.versions import Version
+from heddle.registry.versions import Known, Version
 from heddle.search.fields import Attribute, Catalogue
 from heddle.search.grammar import And, Comparison, parse
-from heddle.search.sql import Scope, search_ids
+from heddle.search.sql import Scope, search_rows
 from heddle.tags import Pair
 from heddle.tracking.metrics import Latest
 
@@ -65,6 +65,7 @@ catalogue = Catalogue(
     default_order=("last_updated_timestamp DESC", "name ASC", "version_number DESC"),
     tie_break=("name ASC", "version_number DESC"),
     scope=_v.model_id,
+    shown=versions.KNOWN[1:],
 )
 
 
@@ -110,8 +111,8 @@ def search_versions(
     model_ids: Sequence[int] | None = None,
     limit: int,
     offset: int = 0,
-) -> list[int]:
-    """The ids of one page of living versions; raises ``Invalid`` for a wrong filter or order.
+) -> list[Known]:
+    """One page of living versions; raises ``Invalid`` for a wrong filter or order.
 
     ``model_ids`` narrows the search to versions of these models, prompts among them.
     """
@@ -126,7 +127,7 @@ def search_versions(
         scope, params = _of_one, {"model_id": model_ids[0]}
     else:
         scope, params = _of_several, {"model_ids": list(model_ids)}
-    return search_ids(
+    return search_rows(
         tx.fetch,
         catalogue,
         scope=scope,

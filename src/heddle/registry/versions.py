@@ -173,6 +173,9 @@ class Version:
 
 
 COLUMNS = tuple(versions.c[name] for name in Version.__dataclass_fields__)
+Known = tuple[int, str, int]
+"""A version's id, uid and revision: what was made from these stays true."""
+KNOWN = (versions.c.id, versions.c.uid, versions.c.revision)
 _here = versions.c.workspace_id == here()
 living = (models.c.deleted_ms.is_(None), versions.c.deleted_ms.is_(None))
 joined = versions.join(models, models.c.id == versions.c.model_id)
@@ -198,11 +201,6 @@ _get_by_id = Statement(
 )
 _load = Statement(
     _select.where(is_here(versions.c.workspace_id), among(versions.c.id, "ids"), _living)
-)
-_revisions = Statement(
-    sa.select(versions.c.id, versions.c.uid, versions.c.revision).where(
-        is_here(versions.c.workspace_id), among(versions.c.id, "ids")
-    )
 )
 _by_id = (_here, versions.c.id == sa.bindparam("id"))
 revised = versions.c.revision + 1
@@ -301,11 +299,6 @@ def find_highest(tx: Tx, name: str) -> Version | None:
 def load_versions(tx: Tx, version_ids: Sequence[int]) -> dict[int, Version]:
     """Those of the given versions that exist here, by id."""
     return {row[0]: Version(*row) for row in tx.all(_load, ids=version_ids)}
-
-
-def revisions(tx: Tx, version_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
-    """Uid and revision of each version, by id; what was made from these stays true."""
-    return {row[0]: (row[1], row[2]) for row in tx.all(_revisions, ids=version_ids)}
 
 
 def load_params(tx: Tx, version_ids: Sequence[int]) -> dict[int, list[Pair]]:

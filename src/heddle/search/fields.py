@@ -89,6 +89,7 @@ class Catalogue:
     ``id`` is its integer key. ``default_order`` stands in for an empty order; ``tie_break`` follows
     every order, leaving out what is named already, and must end in something unique. ``scope`` is
     the column (such as ``runs.experiment_id``) whose values ``sql.search_ids`` may be told.
+    ``shown`` are columns of the table that ``sql.search_rows`` gives beside the id.
     """
 
     noun: str
@@ -101,6 +102,7 @@ class Catalogue:
     tie_break: tuple[str, ...] = ()
     attribute_prefixes: tuple[str, ...] = ("attributes", "attribute", "attr")
     scope: sa.Column[Any] | None = None
+    shown: tuple[sa.Column[Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,12 @@ def order(terms: Sequence[str | OrderTerm], catalogue: Catalogue) -> Ordering:
     return checked.ordering(valued(checked.values))
 
 
-def search_ids(
+def search_ids(fetch: Fetch, catalogue: Catalogue, **asked: Any) -> list[int]:
+    """The ids of one page, in order; asked and raises as ``search_rows``."""
+    return [row[0] for row in search_rows(fetch, catalogue, **asked)]
+
+
+def search_rows(
     fetch: Fetch,
     catalogue: Catalogue,
     *,
@@ -112,8 +117,8 @@ def search_ids(
     offset: int,
     scope_values: Sequence[int] = (),
     params: Mapping[str, Any] | None = None,
-) -> list[int]:
-    """The ids of one page, in order; raises ``Invalid``.
+) -> list[Any]:
+    """The ids of one page with the catalogue's ``shown`` columns, in order; raises ``Invalid``.
 
     ``scope`` is a condition on the catalogue's table that always holds. ``scope_values`` are the
     only values that ``catalogue.scope`` can have under it, where the caller knows them; they let
@@ -211,14 +216,14 @@ def _same_key(filtered: Filter, ordered: Order) -> list[int]:
 
 def _page(
     fetch: Fetch, statements: _Statements, bound: dict[str, Any], limit: int, offset: int
-) -> list[int]:
+) -> list[Any]:
     """Cut the page out of the parts, asking for as few of them as it takes."""
-    page: list[int] = []
+    page: list[Any] = []
     for part in statements.parts(_few(fetch, statements, bound)):
         wanted = limit - len(page)
         limits = {"q_limit": wanted, "q_offset": offset, "q_most": wanted + offset}
         found = fetch(part.select, **bound, **limits)
-        page += [row[0] for row in found]
+        page += found
         if len(page) >= limit:
             break
         offset = 0 if found or not offset else offset - fetch(part.count, **bound)[0][0]
@@ -392,7 +397,8 @@ class _Statements:
         if scope is not None and 1 < self.scopes <= MERGED:
             select = self.merged(source, conditions, by, scope)
         else:
-            rows = sa.select(self.catalogue.id).select_from(source).where(*conditions)
+            rows = sa.select(self.catalogue.id, *self.catalogue.shown)
+            rows = rows.select_from(source).where(*conditions)
             select = rows.order_by(*(each.directed() for each in by))
         return _Part(select.limit(_whole("q_limit")).offset(_whole("q_offset")), count)
 
@@ -405,8 +411,10 @@ class _Statements:
     ) -> sa.Select[Any]:
         """The first rows of each scope, merged: each scope is read in the order of an index."""
         columns = [each.column.label(f"by_{n}") for n, each in enumerate(by)]
+        shown = (self.catalogue.id, *self.catalogue.shown)
+        given = [column.label(f"shown_{n}") for n, column in enumerate(shown)]
         firsts = [
-            sa.select(self.catalogue.id.label("id"), *columns)
+            sa.select(*given, *columns)
             .select_from(source)
             .where(scope == _whole(f"q_scope{n}"), *conditions)
             .order_by(*(each.directed() for each in by))
@@ -416,7 +424,7 @@ class _Statements:
         ]
         rows = sa.union_all(*(sa.select(first) for first in firsts)).subquery()
         directed = [each.directed(rows.c[f"by_{n}"]) for n, each in enumerate(by)]
-        return sa.select(rows.c.id).order_by(*directed)
+        return sa.select(*(rows.c[column.name] for column in given)).order_by(*directed)
 
     def owners(self, leaf: Leaf) -> sa.Select[Any] | None:
         """The ids that satisfy a comparison, if an index can list them."""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from heddle.db.statement import here, is_here
 from heddle.db.tx import Tx
 from heddle.search.fields import Attribute, Catalogue
-from heddle.search.sql import MERGED, Scope, search_ids
+from heddle.search.sql import MERGED, Scope, search_rows
 from heddle.tags import Pair
 from heddle.tracking import inputs, metrics, params
 from heddle.tracking.experiments import View, view_filter
@@ -43,7 +43,10 @@ catalogue = Catalogue(
     default_order=("start_time DESC", "run_id ASC"),
     tie_break=("start_time DESC", "run_id ASC"),
     scope=runs.c.experiment_id,
+    shown=(runs.c.uid, runs.c.revision),
 )
+Known = tuple[int, str, int]
+"""A run's id, uid and revision: what was made from these stays true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,14 @@ def search_runs(
     order_by: Sequence[str] = (),
     limit: int,
     offset: int = 0,
-) -> list[int]:
-    """The ids of one page of runs; raises ``Invalid`` for a wrong filter or order.
+) -> list[Known]:
+    """One page of runs; raises ``Invalid`` for a wrong filter or order.
 
     Experiments that do not exist here simply have no runs.
     """
     if not experiment_ids:
         return []
-    return search_ids(
+    return search_rows(
         tx.fetch,
         catalogue,
         scope=scope_of(view, len(experiment_ids)),

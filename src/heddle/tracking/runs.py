@@ -83,11 +83,6 @@ _uid = runs.c.uid == sa.bindparam("uid")
 _get = Statement(sa.select(*COLUMNS).where(_here, _uid))
 _load = Statement(sa.select(*COLUMNS).where(is_here(runs.c.workspace_id), among(runs.c.id, "ids")))
 _uids = Statement(sa.select(runs.c.uid, runs.c.id).where(_here, among(runs.c.uid, "uids")))
-_revisions = Statement(
-    sa.select(runs.c.id, runs.c.uid, runs.c.revision).where(
-        is_here(runs.c.workspace_id), among(runs.c.id, "ids")
-    )
-)
 _touch = Statement(
     sa.update(runs)
     .where(_here, _uid, runs.c.deleted_ms.is_(None))
@@ -189,11 +184,6 @@ def load_runs(tx: Tx, run_ids: Sequence[int]) -> dict[int, Run]:
 def find_ids(tx: Tx, uids: Sequence[str]) -> dict[str, int]:
     """The ids of those runs that exist here, by uid."""
     return dict(tx.all(_uids, uids=uids))
-
-
-def revisions(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
-    """Uid and revision of each run, by id."""
-    return {row[0]: (row[1], row[2]) for row in tx.all(_revisions, ids=run_ids)}
 
 
 def touch(tx: Tx, uid: str) -> tuple[int, int]:

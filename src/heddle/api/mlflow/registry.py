@@ -17,12 +17,12 @@ from heddle.db.tx import Tx
 from heddle.errors import NotFound
 from heddle.registry import aliases, models, registration, version_search, versions
 from heddle.registry.models import Model
-from heddle.registry.versions import Version
+from heddle.registry.versions import Known, Version
 from heddle.search import page
 
 MODELS_MAX = 1000
 VERSIONS_MAX = 200_000
-encoded = EncodedRuns()
+encoded = EncodedRuns(8 * 1024 * 1024)
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
@@ -297,8 +297,15 @@ def set_alias(tx: Tx, ask: SetAlias) -> dict[str, Any]:
     return {}
 
 
-def get_by_alias(tx: Tx, ask: AliasName) -> dict[str, Any]:
-    return one_version(tx, aliases.get_by_alias(tx, ask.name or "", ask.alias or ""))
+def get_by_alias(tx: Tx, ask: AliasName) -> bytes:
+    known = aliases.find_by_alias(tx, ask.name or "", ask.alias or "")
+    if known is None:
+        version = aliases.get_by_alias(tx, ask.name or "", ask.alias or "")
+        return encode_json(one_version(tx, version))
+    named = aliases.load_aliases(tx, [known[0]]).get(known[0], [])
+    (body,) = encoded_versions(tx, [known])
+    # Aliases come and go without a version's revision, so they are not part of what is kept.
+    return b'{"model_version":' + body[:-1] + b',"aliases":' + encode_json(named) + b"}}"
 
 
 def delete_alias(tx: Tx, ask: AliasName) -> dict[str, Any]:
@@ -354,18 +361,17 @@ def search_versions(tx: Tx, ask: SearchVersions) -> bytes:
     return answer + b"}"
 
 
-def encoded_versions(tx: Tx, version_ids: Sequence[int]) -> list[bytes]:
+def encoded_versions(tx: Tx, known: Sequence[Known]) -> list[bytes]:
     """Each version as JSON without aliases, reading only those that changed since last kept."""
-    known = versions.revisions(tx, version_ids)
-    bodies = {key: encoded.get((*known[key], False)) for key in version_ids}
-    missing = [key for key, body in bodies.items() if body is None]
+    bodies = encoded.get_all(known, False)
+    missing = [place for place, body in enumerate(bodies) if body is None]
     if missing:
-        loaded = versions.load_versions(tx, missing)
-        shown = versions_out(tx, [loaded[key] for key in missing], with_aliases=False)
-        for key, out in zip(missing, shown, strict=True):
-            bodies[key] = body = encode_json(out)
-            encoded.put((*known[key], False), body)
-    return [body for body in bodies.values() if body is not None]
+        loaded = versions.load_versions(tx, [known[place][0] for place in missing])
+        found = [loaded[known[place][0]] for place in missing]
+        for place, out in zip(missing, versions_out(tx, found, with_aliases=False), strict=True):
+            bodies[place] = body = encode_json(out)
+            encoded.put((*known[place][1:], False), body)
+    return bodies  # type: ignore[return-value]  # None of them is None.
 
 
 def set_stage(tx: Tx, ask: SetStage) -> dict[str, Any]:
@@ -408,7 +414,6 @@ def registry_rows() -> list[Row]:
         ("POST", f"{of_models}/set-tag", change, write, ModelTag, set_model_tag),
         ("DELETE", f"{of_models}/delete-tag", change, write, ModelTag, delete_model_tag),
         ("POST", f"{of_models}/alias", change, write, SetAlias, set_alias),
-        ("GET", f"{of_models}/alias", see, point, AliasName, get_by_alias),
         ("DELETE", f"{of_models}/alias", change, write, AliasName, delete_alias),
         ("POST", f"{of_versions}/create", "version.create", write, CreateVersion, create_version),
         ("GET", f"{of_versions}/get", see, point, VersionId, get_version),
@@ -420,6 +425,7 @@ def registry_rows() -> list[Row]:
         ("DELETE", untag, "version.update", write, VersionTag, delete_version_tag),
     ]  # fmt: skip
     made = [row for call in calls for row in rows_for(*call)]
+    made += rows_for("GET", f"{of_models}/alias", see, point, AliasName, get_by_alias, encode=bytes)
     search = (f"{of_versions}/search", see, read, SearchVersions, search_versions)
     for method in ("GET", "POST"):
         made += rows_for(method, *search, encode=bytes)

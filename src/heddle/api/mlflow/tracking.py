@@ -20,7 +20,7 @@ from heddle.search import page
 from heddle.tracking import experiments, inputs, logged_models, metrics, params, run_search, runs
 from heddle.tracking.experiments import Experiment, View
 from heddle.tracking.inputs import Dataset, DatasetInput, ModelOutput
-from heddle.tracking.run_search import FullRun
+from heddle.tracking.run_search import FullRun, Known
 from heddle.tracking.runs import Run
 
 VIEWS: dict[str, View] = {"ACTIVE_ONLY": "active", "DELETED_ONLY": "deleted", "ALL": "all"}
@@ -372,7 +372,7 @@ def run_out(full: FullRun, *, model_inputs: bool) -> dict[str, Any]:
 
 
 class EncodedRuns:
-    """Encoded answers about runs, by uid and revision, the least used dropped past a size.
+    """Encoded answers about runs, by uid and revision, the oldest dropped past a size.
 
     A look-up under another revision misses, so what is served is always what the database holds.
     Used from several threads: each method is a few dictionary steps, atomic enough under the
@@ -384,9 +384,10 @@ class EncodedRuns:
         self.size = 0
         self._kept: OrderedDict[tuple[str, int, bool], bytes] = OrderedDict()
 
-    def get(self, key: tuple[str, int, bool]) -> bytes | None:
-        """The encoded run, if it is kept."""
-        return self._kept.get(key)
+    def get_all(self, known: Sequence[Known], kind: bool) -> list[bytes | None]:  # noqa: FBT001
+        """The encoded runs, those that are kept."""
+        get = self._kept.get
+        return [get((uid, revision, kind)) for _, uid, revision in known]
 
     def put(self, key: tuple[str, int, bool], body: bytes) -> None:
         """Keep an encoded run."""
@@ -405,20 +406,19 @@ class EncodedRuns:
 encoded = EncodedRuns()
 
 
-def encoded_runs(tx: Tx, run_ids: Sequence[int], *, model_inputs: bool) -> list[bytes]:
+def encoded_runs(tx: Tx, known: Sequence[Known], *, model_inputs: bool) -> list[bytes]:
     """Each run as JSON, in the given order, reading only those that changed since they were kept."""
-    known = runs.revisions(tx, run_ids)
-    keys = [(*known[run_id], model_inputs) for run_id in run_ids]
-    bodies = [encoded.get(key) for key in keys]
-    missing = [run_id for run_id, body in zip(run_ids, bodies, strict=True) if body is None]
+    bodies = encoded.get_all(known, model_inputs)
+    missing = [run[0] for run, body in zip(known, bodies, strict=True) if body is None]
+    if not missing:
+        return bodies  # type: ignore[return-value]  # None of them is None.
     fresh: dict[int, bytes] = {}
-    for full in run_search.load_full(tx, missing) if missing else ():
+    for full in run_search.load_full(tx, missing):
         body = encode_json(run_out(full, model_inputs=model_inputs))
         fresh[full.run.id] = body
         encoded.put((full.run.uid, full.run.revision, model_inputs), body)
     return [
-        fresh[run_id] if body is None else body
-        for run_id, body in zip(run_ids, bodies, strict=True)
+        fresh[run[0]] if body is None else body for run, body in zip(known, bodies, strict=True)
     ]
 
 
@@ -518,10 +518,8 @@ def create_run(tx: Tx, ask: CreateRun) -> dict[str, Any]:
 
 def get_run(tx: Tx, ask: RunId) -> bytes:
     found = runs.get_run(tx, ask.run_id or "")
-    body = encoded.get((found.uid, found.revision, True))
-    if body is None:
-        body = encoded_runs(tx, [found.id], model_inputs=True)[0]
-    return b'{"run":' + body + b"}"
+    known = (found.id, found.uid, found.revision)
+    return b'{"run":' + encoded_runs(tx, [known], model_inputs=True)[0] + b"}"
 
 
 def update_run(tx: Tx, ask: UpdateRun) -> dict[str, Any]:
