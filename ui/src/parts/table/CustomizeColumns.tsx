@@ -343,7 +343,7 @@ function GroupList(props: CustomizeColumnsProps & { group: Group; text: string }
 
 function useList(list: React.RefObject<HTMLDivElement | null>, count: number) {
   // What it returns is only called while drawing, never handed to memoised parts.
-   
+
   return useVirtualizer({
     count,
     getScrollElement: () => list.current,

@@ -130,7 +130,7 @@ export function DataGrid(props: DataGridProps) {
   const pinnedIds = useMemo(() => pinned.map((column) => column.id), [pinned]);
 
   // What it returns is only called here and in event handlers, never handed to memoised parts.
-   
+
   const across = useVirtualizer({
     horizontal: true,
     count: loose.length,

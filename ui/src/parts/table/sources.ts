@@ -56,11 +56,17 @@ export function versionSource(workspace: string, model: string): TableSource {
   };
 }
 
+export type RunView = "active" | "deleted";
+
 /** Runs of these experiments, or of all in the workspace. */
-export function runSource(workspace: string, experiments: readonly string[]): TableSource {
+export function runSource(
+  workspace: string,
+  experiments: readonly string[],
+  view: RunView = "active",
+): TableSource {
   const path = { workspace };
   return {
-    id: ["runs", workspace, ...experiments],
+    id: ["runs", workspace, ...experiments, view],
     noun: { one: "run", many: "runs" },
     keyColumn: "run_id",
     keyIsNumber: false,
@@ -75,6 +81,7 @@ export function runSource(workspace: string, experiments: readonly string[]): Ta
     search: ({ columns, filter, orderBy, offset, limit }, signal) => {
       const body = {
         experiments: [...experiments],
+        view,
         columns: [...columns],
         filter,
         order_by: [...orderBy],

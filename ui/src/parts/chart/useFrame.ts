@@ -1,0 +1,119 @@
+/**
+ * Fetches what a chart is drawn from: cells of the chosen rows, and series of their runs.
+ *
+ * Always holds: only the columns and metrics that the chart draws are asked for; a zoomed line is
+ * asked for again in the stretch that is seen; what was there stays until the new is.
+ */
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { api, ask } from "@/api/client.ts";
+import { filterOfKeys, type TableSource } from "../table/source.ts";
+import type { Frame, Item, Series } from "./frame.ts";
+import { assignSlots } from "./palette.ts";
+import { type ChartSpec, columnsOf, type Course, drawsSeries, seriesKeys } from "./spec.ts";
+
+const POINTS_MAX = 120_000;
+const BUCKETS_MAX = 800;
+const BUCKETS_MIN = 30;
+const SERIES_MAX = 5000;
+
+export interface Rows {
+  readonly source: TableSource;
+  readonly workspace: string;
+  readonly keys: readonly string[];
+  readonly hidden: ReadonlySet<string>;
+}
+
+export interface Framed {
+  readonly frame: Frame | undefined;
+  readonly error: unknown;
+  readonly isFetching: boolean;
+  /** Items before hidden ones were left out, for the legend. */
+  readonly all: readonly Item[];
+}
+
+/** `isWanted` is false while the chart is out of sight. */
+export function useFrame(rows: Rows, spec: ChartSpec, isWanted: boolean): Framed {
+  const { source, keys, hidden } = rows;
+  const columns = useMemo(
+    () => [...new Set([source.nameColumn, source.runColumn, ...columnsOf(spec)])],
+    [source, spec],
+  );
+  const joined = keys.join(" ");
+  const cells = useQuery({
+    queryKey: [...source.id, "cells", columns, joined],
+    queryFn: ({ signal }) =>
+      source.search(
+        { columns, filter: filterOfKeys(source, keys), orderBy: [], offset: 0 },
+        signal,
+      ),
+    enabled: isWanted && keys.length > 0,
+    placeholderData: keepPreviousData,
+    meta: { watch: source.watch },
+  });
+  const all = useMemo(() => {
+    const slots = assignSlots(keys);
+    const found = new Map(cells.data?.rows.map((row) => [row.key, row]));
+    // What was kept from before may have other columns; they are read by their own names.
+    const ids = cells.data?.columns.map((column) => column.id) ?? [];
+    return keys.flatMap((key): Item[] => {
+      const row = found.get(key);
+      if (!row) return [];
+      const values = Object.fromEntries(ids.map((id, n) => [id, row.cells[n] ?? null]));
+      const run = values[source.runColumn];
+      return [
+        {
+          key,
+          label: source.label(key, values[source.nameColumn] ?? null),
+          run: typeof run === "string" ? run : "",
+          slot: slots.get(key) ?? 0,
+          cells: values,
+        },
+      ];
+    });
+  }, [cells.data, keys, source]);
+  const items = useMemo(() => all.filter((item) => !hidden.has(item.key)), [all, hidden]);
+  const series = useSeries(rows.workspace, all, spec, isWanted);
+  const drawn = series.data;
+  const isReady =
+    cells.data !== undefined && (!drawsSeries(spec) || drawn !== undefined || all.length === 0);
+  const frame = useMemo(
+    () => (isReady ? { items, series: drawn ?? [] } : undefined),
+    [isReady, items, drawn],
+  );
+  return {
+    frame,
+    all,
+    error: cells.error ?? series.error,
+    isFetching: cells.isFetching || series.isFetching,
+  };
+}
+
+function useSeries(workspace: string, items: readonly Item[], spec: ChartSpec, isWanted: boolean) {
+  const keys = seriesKeys(spec);
+  const all = [...new Set(items.map((item) => item.run).filter((run) => run !== ""))];
+  const runs = all.slice(0, Math.floor(SERIES_MAX / Math.max(1, keys.length)));
+  const room = POINTS_MAX / Math.max(1, runs.length * keys.length);
+  const buckets = Math.round(Math.min(BUCKETS_MAX, Math.max(BUCKETS_MIN, room)));
+  const x: Course = spec.x === "time" || spec.x === "relative" ? spec.x : "step";
+  const scale = x === "relative" ? 1000 : 1;
+  const start = spec.xMin === null ? null : Math.floor(spec.xMin * scale);
+  const end = spec.xMax === null ? null : Math.ceil(spec.xMax * scale);
+  return useQuery({
+    queryKey: ["series", workspace, keys, x, start, end, buckets, runs.join(" ")],
+    queryFn: async ({ signal }): Promise<readonly Series[]> => {
+      const body = { runs, keys, x, start, end, buckets };
+      const path = { workspace };
+      const call = api.POST("/api/v1/workspaces/{workspace}/series", {
+        params: { path },
+        body,
+        signal,
+      });
+      return (await ask(call)).series;
+    },
+    enabled: isWanted && runs.length > 0 && keys.length > 0,
+    placeholderData: keepPreviousData,
+    // One run is watched by name; of many the burst of changes is asked for at once.
+    meta: { watch: runs.length === 1 ? [{ kind: "run", key: runs[0] ?? "" }] : [{ kind: "run" }] },
+  });
+}
