@@ -105,6 +105,11 @@ def test_a_suspicious_version_is_not_applied_unless_told(api, write, model):
     said = call(api, "GET", shown)
     assert (said["state"], said["label"], said["scanner"]) == ("done", "suspicious", "s/1")
     assert said["findings"][0]["path"] == "data/model.pkl"
+    assert call(api, "GET", shown.removesuffix("/scan"))["scan"] == said
+    for text, total in (("scan = 'suspicious'", 1), ("scan = 'data-only'", 0)):
+        wanted = {"filter": text, "columns": ["version", "scan"]}
+        found = call(api, "POST", f"{HERE}/models/{model}/versions/search", wanted)
+        assert found["total"] == total
     message = refused(api, "POST", JOBS, {"plan": plan()})["message"]
     assert "data/model.pkl would call os.system when loaded" in message
     assert "allow_suspicious" in message

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import pickle
+import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
+from random import Random
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
 from api_client import Api
 from heddle.app import create_app
+from heddle.db.tx import LOCAL
 from heddle.settings import Settings
-from native_calls import HERE, call, refused
+from native_calls import HERE, call, refused, registered, upload
 
 WAIT_S = 60.0
 
@@ -64,6 +70,7 @@ def until(look, wait_s=WAIT_S):
     return found
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_tables_are_listed_and_previewed_by_the_worker(api, data):
     tables = data / "tables"
     table = pa.table({"a": [1, 2, 2**60], "b": ["x", None, "z"], "c": [0.5, float("nan"), None]})
@@ -92,3 +99,284 @@ def test_tables_are_listed_and_previewed_by_the_worker(api, data):
             wanted = {"input": {"address": address}}
             away = refused(api, "POST", f"{HERE}/tables/preview", wanted)
             assert "data-roots /etc" in away["message"]
+
+
+SLOW = '''
+import time
+
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+
+class Slow(PythonModel):
+    """Doubles x, taking its time over each batch."""
+
+    def predict(self, context, model_input, params=None):
+        time.sleep(0.05)
+        return model_input["x"] * 2
+
+
+set_model(Slow())
+'''
+ROWS = 20_000
+
+
+@pytest.fixture(scope="session")
+def model_files(tmp_path_factory):
+    """The files of a model that doubles a column slowly, and of one that is hostile."""
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "slow.py").write_text(SLOW)
+    program = (
+        "import mlflow.pyfunc, pandas as pd\n"
+        "from mlflow.models import infer_signature\n"
+        "x = pd.DataFrame({'x': [1.0]})\n"
+        "s = infer_signature(x, pd.Series([2.0]))\n"
+        "mlflow.pyfunc.save_model('m', python_model='slow.py', signature=s, pip_requirements=[])\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, capture_output=True)
+    top = folder / "m"
+    return {
+        path.relative_to(top).as_posix(): path.read_bytes()
+        for path in top.rglob("*")
+        if path.is_file()
+    }
+
+
+def version(api, files, name="m", **more):
+    uid = api.run(run_name="r")
+    for path, data in files.items():
+        upload(api, uid, f"model/{path}", data)
+    return registered(api, name, uid, **more)["version"]
+
+
+def rows(count=ROWS):
+    return pa.table({"id": range(count), "x": [float(i % 997) for i in range(count)]})
+
+
+def submit(api, status=201, **more):
+    plan = {
+        "model": "m/1",
+        "input": {"address": "in.parquet"},
+        "output": {"address": "out.parquet"},
+        "processes": 1,
+        "batch_rows": 1000,
+    } | more
+    return call(api, "POST", f"{HERE}/jobs", {"plan": plan}, status)
+
+
+def job(api, made):
+    return call(api, "GET", f"{HERE}/jobs/{made['id']}")
+
+
+def ended(api, made):
+    return until(
+        lambda: (now := job(api, made))["state"] in ("done", "failed", "cancelled") and now
+    )
+
+
+def is_right(table, count=ROWS):
+    """Every row once, with its prediction."""
+    table = table.sort_by("id")
+    given = rows(count)
+    assert table["id"].to_pylist() == given["id"].to_pylist()
+    assert table["predictions"].to_pylist() == [x * 2 for x in given["x"].to_pylist()]
+
+
+@pytest.fixture
+def slow(api, data, model_files):
+    pq.write_table(rows(), data / "tables" / "in.parquet", row_group_size=2000)
+    version(api, model_files, aliases=["champion"])
+    return data / "tables"
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+def test_a_job_is_done_with_a_receipt(api, slow):
+    made = submit(api, model="m@champion")
+    with worker(api):
+        seen = until(lambda: (now := job(api, made))["progress"] and now)
+        assert seen["state"] == "running"
+        done = ended(api, made)
+        assert (done["state"], done["error"], done["version"]) == ("done", "", 1)
+        is_right(pq.read_table(slow / "out.parquet"))
+        receipt = done["receipt"]
+        assert (receipt["rows"], receipt["model"]["version"]) == (ROWS, 1)
+        metadata = pq.read_schema(slow / "out.parquet").metadata
+        assert metadata[b"heddle.job"].decode() == receipt["job"]
+        assert receipt["job"].split("-")[0] == made["id"]
+        applied = call(api, "GET", f"{HERE}/models/m/versions/1/applied")["jobs"]
+        assert [each["id"] for each in applied] == [made["id"]]
+        scan = until(
+            lambda: (said := call(api, "GET", f"{HERE}/models/m/versions/1/scan"))["label"] and said
+        )
+        assert (scan["state"], scan["label"]) == ("done", "code-bearing")
+        # The table is there now, so the same again is refused, and nothing is tried a second time.
+        again = ended(api, submit(api))
+        assert (again["state"], again["attempts"]) == ("failed", 1)
+        assert "there already" in again["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dialect"), [("create", "sqlite"), ("append", "postgresql"), ("csv", "sqlite")]
+)
+def test_killed_at_any_moment_the_output_is_whole_and_there_once(api, slow, kind):
+    """Workers, job processes and model processes are killed; a last worker is left in peace."""
+    output, mode = {
+        "create": ("out.parquet", "create"),
+        "append": ("out/", "append"),
+        "csv": ("out.csv", "overwrite"),
+    }[kind]
+    if kind == "append":
+        (slow / "out").mkdir()
+        pq.write_table(
+            pa.table({"id": [-1], "x": [0.5], "predictions": [1.0]}), slow / "out" / "old.parquet"
+        )
+    made = submit(api, output={"address": output, "mode": mode})
+    random = Random(kind)
+    for _ in range(2):
+        with worker(api) as process:
+            time.sleep(random.uniform(0.3, 3.0))
+            victims = [process.pid, *descendants(process.pid)]
+            os.kill(random.choice(victims), signal.SIGKILL)
+            time.sleep(random.uniform(0.0, 0.5))
+            process.kill()
+            process.wait()
+        until(lambda gone=victims: not any(Path(f"/proc/{pid}/exe").exists() for pid in gone))
+        seen = shown(slow, kind)
+        assert seen is None or seen.num_rows in (1 if kind == "append" else ROWS, ROWS + 1)
+        expire(api)
+    with worker(api):
+        done = ended(api, made)
+    assert (done["state"], done["error"]) == ("done", "")
+    table = shown(slow, kind)
+    if kind == "append":
+        assert table.filter(pc.equal(table["id"], -1)).num_rows == 1
+        table = table.filter(pc.not_equal(table["id"], -1))
+    is_right(table)
+    assert not [path.name for path in slow.iterdir() if path.name.startswith(".heddle")]
+
+
+def shown(tables, kind):
+    if kind == "append":
+        return pq.read_table(tables / "out")
+    path = tables / ("out.csv" if kind == "csv" else "out.parquet")
+    if not path.exists():
+        return None
+    return pacsv.read_csv(path) if kind == "csv" else pq.read_table(path)
+
+
+def descendants(pid):
+    """Processes that a process started, and theirs."""
+    try:
+        children = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+    return [*children, *(far for child in children for far in descendants(child))]
+
+
+def expire(api):
+    """Let every lease have run out, as after half a minute."""
+    api.app.services.database.write_now(
+        lambda tx: tx.cursor.execute(
+            "UPDATE jobs SET lease_ms = 1, attempts = 1 WHERE lease_ms IS NOT NULL"
+        ),
+        LOCAL,
+    )
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+def test_a_worker_that_was_away_too_long_publishes_nothing(api, slow):
+    made = submit(api)
+    with worker(api) as first:
+        until(lambda: job(api, made)["state"] == "running")
+        frozen = [first.pid, *descendants(first.pid)]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        expire(api)
+        with worker(api) as second:
+            until(lambda: job(api, made)["worker"].endswith(f":{second.pid}"))
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+            done = ended(api, made)
+            assert done["state"] == "done"
+            assert done["worker"].endswith(f":{second.pid}")
+        until(lambda: len(descendants(first.pid)) <= 1)
+    is_right(pq.read_table(slow / "out.parquet"))
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_cancelled_job_leaves_nothing(api, slow):
+    made = submit(api)
+    with worker(api) as process:
+        until(lambda: job(api, made)["state"] == "running")
+        call(api, "POST", f"{HERE}/jobs/{made['id']}/cancel", {})
+        assert ended(api, made)["state"] == "cancelled"
+        until(lambda: not any("job_process" in words(pid) for pid in descendants(process.pid)))
+    assert sorted(path.name for path in slow.iterdir()) == ["in.parquet"]
+
+
+def words(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_worker_that_is_told_to_end_gives_its_job_back(api, slow):
+    made = submit(api)
+    with worker(api) as process:
+        until(lambda: job(api, made)["state"] == "running")
+        process.terminate()
+        assert process.wait(20) == 0
+    assert (job(api, made)["state"], job(api, made)["error"]) == ("queued", "")
+    with worker(api):
+        assert ended(api, made)["state"] == "done"
+    is_right(pq.read_table(slow / "out.parquet"))
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_hostile_version_is_found_out_before_it_is_loaded(api, data, model_files):
+    mark = data / "ran"
+    hostile = pickle.dumps(Hostile(str(mark)))
+    pq.write_table(rows(10), data / "tables" / "in.parquet")
+    version(api, model_files | {"extra.pkl": hostile})
+    # Submitted before any worker could look at it.
+    made = submit(api)
+    with worker(api):
+        refused_job = ended(api, made)
+        assert refused_job["state"] == "failed"
+        assert "suspicious" in refused_job["error"]
+        scan = until(
+            lambda: (said := call(api, "GET", f"{HERE}/models/m/versions/1/scan"))["label"] and said
+        )
+        assert scan["label"] == "suspicious"
+        assert "extra.pkl" in [found["path"] for found in scan["findings"]]
+        assert ended(api, submit(api, allow_suspicious=True))["state"] == "done"
+    assert not mark.exists()
+
+
+class Hostile:
+    """Would make a file when loaded."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.mark}",)
+
+
+def test_without_what_jobs_need_the_worker_says_so(tmp_path):
+    program = "import sys; sys.modules['pyarrow'] = None; sys.argv = ['heddle', 'worker'];"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program} from heddle.cli import main; sys.exit(main())"],
+        env=os.environ | {"HEDDLE_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "pip install 'heddle-ml[predict]'" in done.stderr

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from heddle.db.statement import here, is_here
 from heddle.db.tx import Tx
-from heddle.registry import aliases, versions
+from heddle.registry import aliases, scans, versions
 from heddle.registry.models import find_ids, models, plain_prompts
 from heddle.registry.versions import Known, Version
 from heddle.search.fields import Attribute, Catalogue
@@ -57,6 +57,7 @@ catalogue = Catalogue(
         Attribute("updated_ms", _v.updated_ms, "number"),
         Attribute("creation_timestamp", _v.created_ms, "number", filterable=False),
         Attribute("last_updated_timestamp", _v.updated_ms, "number", filterable=False),
+        Attribute("scan", scans.label_of(_v.id), "text", sortable=False),
         Attribute("is_prompt", _of_model(models.c.is_prompt), "number", sortable=False),
     ),
     keyed=(versions.metrics_field, versions.params_field, versions.tags.field),

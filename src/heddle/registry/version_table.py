@@ -90,6 +90,7 @@ sheet = Sheet(
         Property("updated_ms", "time"),
         Property("description", "text"),
         Property("status", "text"),
+        Property("scan", "text"),
         Property("run_id", "text"),
         Property("experiment", "text", _experiment_names),
         Property("source", "text"),

@@ -93,20 +93,39 @@ def do(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
         return {"receipt": browsing.list_folder(plan["folder"], allowed)}
     if kind == "preview":
         return {"receipt": browsing.preview(plan["input"], plan["rows"], allowed)}
+    if kind == "tidy":
+        return _tidy(request)
     return _predict(request, talk)
+
+
+def _plan(request: Mapping[str, Any]) -> plans.Plan:
+    """The job's plan, its places looked at where links are followed."""
+    plan = plans.decode(json.dumps(request["plan"]))
+    replace = msgspec.structs.replace
+    return replace(
+        plan,
+        input=replace(plan.input, address=roots.look(plan.input.address, request["roots"])),
+        output=replace(plan.output, address=roots.look(plan.output.address, request["roots"])),
+    )
+
+
+def _tidy(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove what a job that will not go on has left beside its output."""
+    from heddle.scoring.targets import Target  # noqa: PLC0415 -- heavy
+
+    output = _plan(request).output
+    # As one that may overwrite, since whether it may be written is not the question.
+    output = msgspec.structs.replace(output, mode="overwrite", key=())
+    Target(output, request["job"]).discard()
+    return {"receipt": {}}
 
 
 def _predict(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
     """Apply a version to a table; asks before the output may appear."""
     from heddle.scoring import local, models  # noqa: PLC0415 -- heavy, and listings need none of it
+    from heddle.scoring.scan import scan_folder  # noqa: PLC0415 -- as above
 
-    plan = plans.decode(json.dumps(request["plan"]))
-    replace = msgspec.structs.replace
-    plan = replace(
-        plan,
-        input=replace(plan.input, address=roots.look(plan.input.address, request["roots"])),
-        output=replace(plan.output, address=roots.look(plan.output.address, request["roots"])),
-    )
+    plan = _plan(request)
 
     def tell(progress: local.Progress) -> None:
         said = {
@@ -121,13 +140,12 @@ def _predict(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
             talk.ask_to_publish()
 
     home = models.DataFolder(request["database"], request["artifacts"])
+    tell(local.Progress("preparing"))
+    prepared = local.prepare(plan, home=home, cache=Path(request["cache"]))
+    # Nobody may have looked at these files yet, and they are about to be loaded.
+    prepared.label = prepared.label or scan_folder(prepared.folder).label
     receipt = local.run(
-        plan,
-        job=request["job"],
-        home=home,
-        cache=Path(request["cache"]),
-        tell=tell,
-        cancel=talk.cancelling,
+        plan, job=request["job"], prepared=prepared, tell=tell, cancel=talk.cancelling
     )
     return {"receipt": receipt, "version": receipt.model.version}
 

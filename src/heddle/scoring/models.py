@@ -30,7 +30,7 @@ from heddle.artifacts.blobs import open_store
 from heddle.database import open_database
 from heddle.db.tx import Caller, Tx
 from heddle.errors import Corrupt, Denied, Invalid, NotFound, Unavailable
-from heddle.registry import aliases, models, versions
+from heddle.registry import aliases, models, scans, versions
 from heddle.scoring.plan import Model
 from heddle.tracking import files as owned
 
@@ -298,10 +298,13 @@ class DataFolder:
 
 def find_here(tx: Tx, named: Named) -> Found:
     """Which files a name means in this transaction; raises ``NotFound``, ``Invalid``."""
-    number, run, name = 0, "", named.name or named.logged or f"{named.run}/{named.path}"
+    number, run, label = 0, "", ""
+    name = named.name or named.logged or f"{named.run}/{named.path}"
     if named.name:
         version = _find_version(tx, named)
         number, run = version.number, version.run_uid
+        scan = scans.find_scan(tx, version)
+        label = "" if scan is None else scan.label
         named = replace(named, version=str(number))
     manifest_id, prefix = _manifest(tx, named)
     start = len(prefix) + 1 if prefix else 0
@@ -309,7 +312,7 @@ def find_here(tx: Tx, named: Named) -> Found:
         ModelFile(file.path[start:], file.digest, file.size_bytes)
         for file in manifests.load(tx, manifest_id, prefix)
     ]
-    return _found(named, name, number, files, run=run)
+    return _found(named, name, number, files, run=run, label=label)
 
 
 def _find_version(tx: Tx, named: Named) -> versions.Version:

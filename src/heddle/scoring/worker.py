@@ -45,6 +45,7 @@ BEAT_S: Final = 5.0
 REPORT_S: Final = 0.5
 LOST_WAIT_S: Final = 2.0
 TIDY_S: Final = 5.0
+TIDY_WAIT_S: Final = 30.0
 TAIL_BYTES: Final = 4000
 LONG_KINDS: Final = ("predict",)
 
@@ -177,7 +178,7 @@ class Running(threading.Thread):
             # The database is away: the lease runs out, and the job is taken up again.
             log.warning("job %d is let go: %s", self.taken.job.id, error.message)
 
-    def _start(self, words: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start(self, words: IO[bytes], kind: str = "") -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", "heddle.scoring.job_process"],
             stdin=subprocess.PIPE,
@@ -187,7 +188,7 @@ class Running(threading.Thread):
         )
         job = self.taken.job
         request = {
-            "kind": job.kind,
+            "kind": kind or job.kind,
             # Two servers may write to one table, so the number alone is not enough.
             "job": f"{job.id}-{job.submitted_ms:x}",
             "plan": json.loads(job.plan),
@@ -268,15 +269,24 @@ class Running(threading.Thread):
         """Let the process tidy up, for a while; then it ends, tidy or not."""
         _tell(process, {"cancel": True})
         until_s = time.monotonic() + TIDY_S
-        while (left_s := until_s - time.monotonic()) > 0:
+        line: bytes | None = b""
+        while line is not None and b'"error"' not in line and time.monotonic() < until_s:
             with suppress(queue.Empty):
-                line = self._lines.get(timeout=left_s)
-                if line is None or b'"error"' in line:
-                    break
-                if b'"publish"' in line:
+                line = self._lines.get(timeout=REPORT_S)
+                if line is not None and b'"publish"' in line:
                     _tell(process, {"publish": False})
         _end(process)
+        if line is None or b'"error"' not in line:
+            self._tidy()
         self._write(claims.stop)
+
+    def _tidy(self) -> None:
+        """Have removed what a process left aside that had no time to do so itself."""
+        with tempfile.TemporaryFile() as words:
+            process = self._start(words, kind="tidy")
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TIDY_WAIT_S)
+            _end(process)
 
     def _fail(self, error: str, *, again: bool) -> None:
         log.warning("job %d failed: %s", self.taken.job.id, error)

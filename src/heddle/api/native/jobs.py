@@ -16,7 +16,7 @@ from heddle.api.http import Request, Services, encode_json, respond
 from heddle.api.native.offer import Ask
 from heddle.api.native.shapes import jobs as shapes
 from heddle.api.native.shapes import kinds
-from heddle.api.native.versions import find_version
+from heddle.api.native.versions import find_version, scan_out
 from heddle.api.native.workspaces import limit_of, offset_of
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, Unavailable, WrongState
@@ -271,28 +271,8 @@ def _give_up(tx: Tx, job_id: int) -> None:
 # ---- scans -----------------------------------------------------------------------------------
 
 
-def _scan_out(tx: Tx, version: Version) -> shapes.Scan:
-    found = scans.find_scan(tx, version)
-    if found is None:
-        return shapes.Scan(
-            state="none", label="", findings=[], scanner="", scanned_ms=None, error=""
-        )
-    ended: Any = "failed" if found.error else "waiting"
-    return shapes.Scan(
-        state="done" if found.label else ended,
-        label=found.label,
-        findings=[
-            shapes.Finding(path=each.path, label=each.label, what=each.what)
-            for each in found.findings
-        ],
-        scanner=found.scanner,
-        scanned_ms=found.scanned_ms,
-        error=found.error,
-    )
-
-
 def get_scan(tx: Tx, ask: Ask[None, None]) -> shapes.Scan:
-    return _scan_out(tx, find_version(tx, ask))
+    return scan_out(tx, find_version(tx, ask))
 
 
 def scan_again(tx: Tx, ask: Ask[None, None]) -> shapes.Scan:
@@ -300,7 +280,7 @@ def scan_again(tx: Tx, ask: Ask[None, None]) -> shapes.Scan:
     if version.manifest_id is None:
         raise WrongState("This version has no files here, so there is nothing to scan.")
     scans.wait(tx, version.id)
-    return _scan_out(tx, version)
+    return scan_out(tx, version)
 
 
 CALLS: dict[str, Any] = {

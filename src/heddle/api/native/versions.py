@@ -21,6 +21,7 @@ from heddle.api.native.runs import (
 from heddle.api.native.shapes import kinds, tables
 from heddle.api.native.shapes import models as shapes
 from heddle.api.native.shapes import runs as run_shapes
+from heddle.api.native.shapes.jobs import Finding, Scan
 from heddle.api.native.sheets import known_columns, table_out, values_out
 from heddle.api.native.trees import folder
 from heddle.api.native.workspaces import limit_of, offset_of
@@ -33,6 +34,7 @@ from heddle.registry import (
     lineage,
     models,
     registration,
+    scans,
     version_search,
     version_table,
     versions,
@@ -91,8 +93,27 @@ def version_out(tx: Tx, reader: Reader, version: Version) -> shapes.Version:
         files_total=count,
         size_bytes=size_bytes,
         digest=digest_of(tx, version),
+        scan=scan_out(tx, version),
         copies=refs_out(copies),
         history=[change_out(each) for each in events],
+    )
+
+
+def scan_out(tx: Tx, version: Version) -> Scan:
+    """What is known of a version's files without loading them."""
+    found = scans.find_scan(tx, version)
+    if found is None:
+        return Scan(state="none", label="", findings=[], scanner="", scanned_ms=None, error="")
+    ended: Any = "failed" if found.error else "waiting"
+    return Scan(
+        state="done" if found.label else ended,
+        label=found.label,
+        findings=[
+            Finding(path=each.path, label=each.label, what=each.what) for each in found.findings
+        ],
+        scanner=found.scanner,
+        scanned_ms=found.scanned_ms,
+        error=found.error,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from heddle.api.native.shapes.files import File
+from heddle.api.native.shapes.jobs import Scan
 from heddle.api.native.shapes.kinds import Body, Page, Query, Reply
 from heddle.api.native.shapes.runs import Code, Dataset, Metric, RunRef, VersionRef
 
@@ -225,6 +226,8 @@ class Version(Reply):
     """The size of them all."""
     digest: str
     """One digest over all its paths and contents: equal digests are equal models."""
+    scan: Scan
+    """What was found in its files without loading them."""
     copies: list[VersionRef]
     """Versions that were copied from this one, in this workspace."""
     history: list[LabelChange]
