@@ -1,0 +1,112 @@
+"""The web page in a real browser, against a real server with real runs of the stock client.
+
+Each ``ui/tests/NAME.spec.ts`` is one test with a fresh database, which ``tests/page/data/NAME.py``
+fills first if it is there: a program that knows the server by ``MLFLOW_TRACKING_URI`` alone.
+Needs a Chromium and the built page, and says what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+UI = ROOT / "ui"
+SPECS = sorted(UI.glob("tests/*.spec.ts"))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+START_S = 30
+SPEC_S = 110
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    """A Chromium; the test is skipped where there is none."""
+    named = [os.environ.get("HEDDLE_BROWSER"), *map(shutil.which, BROWSERS)]
+    found = next((path for path in named if path), None)
+    if found is None:
+        pytest.skip(
+            "no Chromium: install one (apt-get install chromium) or name it in HEDDLE_BROWSER"
+        )
+    return found
+
+
+@pytest.fixture(scope="module")
+def playwright() -> list[str]:
+    """The command that runs specs; the test is skipped where the page was not built."""
+    if not (ROOT / "src" / "heddle" / "page" / "index.html").exists():
+        pytest.skip("the web page is not built: make page says why")
+    program = UI / "node_modules" / "@playwright" / "test" / "cli.js"
+    node = shutil.which("node") or str(ROOT / ".venv-node" / "bin" / "node")
+    if not program.exists():
+        pytest.skip("what the page is tested with is not installed: tools/page setup")
+    return [node, str(program)]
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[str]:
+    """A server on a fresh database; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "heddle", "serve", "--port", str(port), "--data", str(data)]
+    with (
+        (data.parent / "server.log").open("w") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as server,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(f"{url}/health", server, data.parent / "server.log")
+            yield url
+        finally:
+            server.terminate()
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The server did not start:\n{log.read_text()}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.mark.timeout(SPEC_S + 60)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.name.removesuffix(".spec.ts"))
+def test_page(spec: Path, browser: str, playwright: list[str], tmp_path: Path):
+    with serving(tmp_path / "data") as url:
+        environ = {
+            **os.environ,
+            "HEDDLE_URL": url,
+            "HEDDLE_BROWSER": browser,
+            "MLFLOW_TRACKING_URI": url,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "PWTEST_CACHE_DIR": str(tmp_path / "cache"),
+        }
+        name = spec.name.removesuffix(".spec.ts")
+        fill = Path(__file__).parent / "data" / f"{name}.py"
+        if fill.exists():
+            subprocess.run([sys.executable, str(fill)], env=environ, check=True, timeout=SPEC_S)
+        output = f"--output=test-results/{name}"
+        ran = subprocess.run(  # noqa: PLW1510 -- what it said is shown when it failed
+            [*playwright, "test", output, f"/{spec.name.replace('.', '[.]')}$"],
+            cwd=UI,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=SPEC_S,
+        )
+        assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"

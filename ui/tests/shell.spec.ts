@@ -1,0 +1,140 @@
+/** The shell, home, workspaces, items, on a server that holds nothing yet. */
+import { expect, expectAccessible, test } from "./page.ts";
+
+test("home teaches how to log a run at this address", async ({ page, baseURL }) => {
+  await page.goto("/");
+  await expect(page.getByRole("heading", { name: "Welcome to Heddle" })).toBeVisible();
+  await page.getByRole("button", { name: "Copy snippet" }).click();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied).toContain(`mlflow.set_tracking_uri("${baseURL ?? ""}")`);
+  await expectAccessible(page);
+});
+
+test("a workspace is made, renamed, opened and deleted", async ({ page }) => {
+  await page.goto("/workspaces");
+  await page.getByRole("button", { name: "New workspace" }).click();
+  await page.getByLabel("Name").fill("Team A");
+  await expect(page.getByText("Only a-z, 0-9 and hyphens.")).toBeVisible();
+  await page.getByLabel("Name").fill("team-a");
+  await page.getByRole("button", { name: "Create", exact: true }).click();
+  await expect(page.getByRole("link", { name: "team-a" })).toBeVisible();
+  await page.getByRole("button", { name: "Change team-a" }).click();
+  await page.getByLabel("Name").fill("team-b");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("link", { name: "team-b" }).click();
+  await expect(page).toHaveURL(/\/w\/team-b$/);
+  await expect(page.getByRole("heading", { name: "This workspace is empty" })).toBeVisible();
+  await page.goto("/workspaces");
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Delete team-b" }).click();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await expect(page.getByRole("link", { name: "team-b" })).toBeHidden();
+});
+
+test("a model is made from the gallery, its name checked as it is typed", async ({ page }) => {
+  await page.goto("/w/default");
+  await page.getByRole("button", { name: "New item" }).click();
+  await expect(page.getByRole("heading", { name: "Analyze and train data" })).toBeVisible();
+  await page.getByRole("button", { name: "ML Model" }).click();
+  const name = page.getByLabel("Name");
+  await name.fill("a/b");
+  await expect(page.getByText("A model's name holds no / and no :.")).toBeVisible();
+  await name.fill("grocery forecasting 🥕");
+  await page.getByLabel("Description").fill("*Weekly* demand");
+  await page.getByRole("button", { name: "Create", exact: true }).click();
+  await expect(page).toHaveURL(/\/w\/default\/models\//);
+  await page.goto("/w/default");
+  await page.getByRole("button", { name: "New item" }).click();
+  await page.getByRole("button", { name: "ML Model" }).click();
+  await name.fill("grocery forecasting 🥕");
+  await expect(page.getByText("There is a model of this name already.")).toBeVisible();
+});
+
+test("Create offers the same under Data Science", async ({ page }) => {
+  await page.goto("/");
+  await page.getByRole("link", { name: "Create" }).click();
+  await expect(page.getByRole("heading", { name: "Data Science" })).toBeVisible();
+  await page.getByRole("button", { name: "Experiment" }).click();
+  await page.getByLabel("Name").fill("weekly-study");
+  await page.getByRole("button", { name: "Create", exact: true }).click();
+  await expect(page).toHaveURL(/\/w\/default\/experiments\//);
+});
+
+test("items are searched, and the address restores the search", async ({ page, request }) => {
+  for (const name of ["alpha", "beta", "alphabet"]) {
+    await request.post("/api/v1/workspaces/default/models", { data: { name } });
+  }
+  await page.goto("/w/default");
+  await expect(page.getByRole("link", { name: "alphabet" })).toBeVisible();
+  await page.keyboard.press("/");
+  await page.keyboard.type("alpha");
+  await expect(page.getByRole("status").filter({ hasText: "2 items" })).toBeVisible();
+  await page.getByRole("tab", { name: "ML models" }).click();
+  await page.getByRole("button", { name: "Name" }).click();
+  await expect(page).toHaveURL(/q=alpha&kind=model&sort=name/);
+  await page.reload();
+  await expect(page.getByRole("row").nth(1)).toContainText("alpha");
+  await expect(page.getByRole("row").nth(2)).toContainText("alphabet");
+  await expect(page.getByLabel("Search items")).toHaveValue("alpha");
+  await expectAccessible(page);
+});
+
+test("Ctrl+K finds a model and runs a command", async ({ page, request }) => {
+  await request.post("/api/v1/workspaces/default/models", { data: { name: "found-me" } });
+  await page.goto("/w/default");
+  await expect(page.getByRole("button", { name: "New item" })).toBeVisible();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("nit");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: /New item in/ })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("found-m");
+  await expect(page.getByRole("option", { name: /found-me/ })).toBeVisible();
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/\/models\/found-me$/);
+});
+
+test("shortcuts are listed, themes switch", async ({ page }) => {
+  await page.goto("/w/default");
+  await expect(page.getByRole("button", { name: "New item" })).toBeVisible();
+  await page.keyboard.press("?");
+  await expect(page.getByText("Find anything, run a command")).toBeVisible();
+  await page.keyboard.press("Escape");
+  const background = () =>
+    page.getByRole("main").evaluate((element) => getComputedStyle(element).backgroundColor);
+  const before = await background();
+  await page.getByRole("button", { name: "Dark theme" }).click();
+  await expect.poll(background).not.toBe(before);
+  await page.reload();
+  await expect(page.getByRole("button", { name: "Light theme" })).toBeVisible();
+});
+
+test("another browser's new item appears without a reload", async ({ page, request }) => {
+  await page.goto("/w/default");
+  await expect(page.getByRole("button", { name: "New item" })).toBeVisible();
+  await request.post("/api/v1/workspaces/default/models", { data: { name: "from-elsewhere" } });
+  await expect(page.getByRole("link", { name: "from-elsewhere" })).toBeVisible();
+});
+
+test("a server that is away is said, and the page mends itself", async ({ page, context }) => {
+  await page.goto("/w/default");
+  await expect(page.getByRole("button", { name: "New item" })).toBeVisible();
+  const away = page.getByText("The server does not answer.");
+  await context.route("**/api/**", (route) => route.abort("connectionrefused"));
+  await page.reload();
+  await expect(away).toBeVisible();
+  await context.unroute("**/api/**");
+  await expect(away).toBeHidden({ timeout: 15_000 });
+  await expect(page.getByRole("table")).toBeVisible({ timeout: 15_000 });
+});
+
+test("everything is there at 360 px", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto("/w/default");
+  await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
+  await expect(page.getByRole("table")).toBeVisible();
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(width).toBeLessThanOrEqual(360);
+  await expectAccessible(page);
+});
