@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -25,10 +25,10 @@ from typing import Any, Final, Self
 import pyarrow as pa
 
 from heddle.errors import Conflict, HeddleError, Invalid
-from heddle.scoring import models, receipt, tables
+from heddle.scoring import environments, models, receipt, tables
 from heddle.scoring.check import Verdict, check, require
 from heddle.scoring.children import Child, ChildDied, ModelFailed
-from heddle.scoring.plan import Limits, Part, Plan, split
+from heddle.scoring.plan import PREDICTIONS, Limits, Part, Plan, split
 from heddle.scoring.plan import check as check_plan
 from heddle.scoring.predictor import Refused, feed
 from heddle.scoring.signature import ARROW, ModelInfo, Signature, read_model
@@ -98,7 +98,10 @@ def prepare(
     verdict = check(
         info.signature, opened.schema, mapping=plan.mapping, casts=plan.casts, params=plan.params
     )
-    return Prepared(plan, model, folder, info, opened, verdict, found.title, found.label)
+    made = Prepared(plan, model, folder, info, opened, verdict, found.title, found.label)
+    if plan.env == "uv" and verdict.is_ok:
+        made.python = environments.python_of(info, cache or models.cache_folder())
+    return made
 
 
 def wanted_types(signature: Signature, mapping: Mapping[str, str]) -> dict[str, pa.DataType]:
@@ -152,7 +155,7 @@ class Stream:
     ) -> None:
         self._folder = folder
         self._steps = steps
-        self._count = count
+        self.count = count
         self._given: dict[str, Any] = {
             "params": dict(params or {}) or None,
             "names": tuple(names),
@@ -172,7 +175,7 @@ class Stream:
         self.path = ""
 
     def __enter__(self) -> Self:
-        for at in range(self._count):
+        for at in range(self.count):
             self._begin(self._attend, f"heddle-child-{at}")
         return self
 
@@ -194,7 +197,7 @@ class Stream:
         self._begin(self._read, "heddle-reader", batches)
         held: dict[int, _Batch] = {}
         number, ended = 0, 0
-        while ended < self._count or number in held:
+        while ended < self.count or number in held:
             if number in held:
                 batch = held.pop(number)
                 number += 1
@@ -230,7 +233,7 @@ class Stream:
         except BaseException as error:  # noqa: BLE001 -- it is raised where somebody listens
             shared.done.put(error)
         finally:
-            for _ in range(self._count):
+            for _ in range(self.count):
                 shared.todo.put(None)
 
     def _attend(self) -> None:
@@ -303,6 +306,58 @@ class _Ended(Exception):
     """A thread has no more to do."""
 
 
+Batches = Callable[..., Iterator[tuple[int, pa.RecordBatch]]]
+
+
+@contextmanager
+def open_stream(prepared: Prepared, rows: int) -> Iterator[tuple[Stream, Batches]]:
+    """Children for a prepared plan, as many as ``rows`` (-1: nobody knows) are worth.
+
+    With them comes what reads the input: a function of the columns to keep and, unless it is all,
+    the parts to read.
+    """
+    plan, source, steps = prepared.plan, prepared.source, prepared.verdict.steps
+    fed = [step.column for step in steps]
+    held = set(fed) | set(source.schema.names if plan.output.columns is None else plan.output.columns)
+    size = plan.batch_rows or rows_in_batch(source.schema, sorted(held & set(source.schema.names)))
+    count = plan.processes or (os.cpu_count() or 1)
+    if 0 <= rows < size * count:
+        count = max(1, min(count, -(-rows // size)))
+
+    def batches(
+        kept: Sequence[str], parts: Sequence[Part] | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        used = list(dict.fromkeys([*kept, *fed]))
+        every = [Part(index=0, pieces=source.pieces)] if parts is None else parts
+        for part in every:
+            for batch in source.read(part.pieces, used, size):
+                if batch.num_rows:
+                    yield part.index, batch
+
+    with Stream(
+        prepared.folder,
+        [(step.name, step.column, step.cast) for step in steps],
+        count=count,
+        params=plan.params,
+        names=plan.output.predictions,
+        limits=plan.limits,
+        python=prepared.python,
+    ) as stream:
+        yield stream, batches
+
+
+def predicted_fields(prepared: Prepared) -> list[pa.Field]:
+    """The columns of predictions as far as they are known without predicting."""
+    outputs = prepared.info.signature.outputs
+    names = prepared.plan.output.predictions or tuple(
+        column.name for column in outputs if column.name
+    )
+    names = names or (PREDICTIONS,)
+    kinds = [ARROW.get(column.kind, pa.float64()) for column in outputs]
+    kinds += [pa.float64()] * (len(names) - len(kinds))
+    return [pa.field(name, kind) for name, kind in zip(names, kinds, strict=False)]
+
+
 # ---- a whole plan ----------------------------------------------------------------------------
 
 
@@ -336,7 +391,7 @@ def run(
         say(Progress("preparing"))
         prepared = prepare(plan, home=home, cache=cache)
     require(prepared.verdict, prepared.title)
-    _refuse_suspicious(prepared)
+    refuse_suspicious(prepared)
     made = _Run(prepared, job, Target(plan.output, job, staging), say, cancel or threading.Event())
     made.receipt.started_ms = started_ms
     return made.run()
@@ -346,7 +401,8 @@ def _unheard(_: Progress) -> None:
     """Progress that nobody asked for."""
 
 
-def _refuse_suspicious(prepared: Prepared) -> None:
+def refuse_suspicious(prepared: Prepared) -> None:
+    """Raise ``Invalid`` for a model that a scan found suspicious, unless the plan allows it."""
     if prepared.label == "suspicious" and not prepared.plan.allow_suspicious:
         raise Invalid(
             f"{prepared.title} holds files that a scan found suspicious, so it is not loaded. Look"
@@ -435,27 +491,14 @@ class _Run:
     def _score(self, todo: Sequence[Part], parts: Sequence[Part]) -> None:
         total = tables.rows_of(self.source)
         skipped = sum(part.rows for part in parts if part not in todo)
-        count = self.plan.processes or (os.cpu_count() or 1)
-        verdict = self.prepared.verdict
-        used = list(dict.fromkeys([*self.kept, *(step.column for step in verdict.steps)]))
-        batch_rows = self.plan.batch_rows or rows_in_batch(self.source.schema, used)
-        if 0 <= total - skipped < batch_rows * count:
-            count = max(1, min(count, -(-(total - skipped) // batch_rows)))
-        self.receipt.processes = count
         self.say(Progress("loading the model", 0, total))
         began = told = time.monotonic()
         rows = 0
-        with Stream(
-            self.prepared.folder,
-            [(step.name, step.column, step.cast) for step in verdict.steps],
-            count=count,
-            params=self.plan.params,
-            names=self.plan.output.predictions,
-            limits=self.plan.limits,
-            python=self.prepared.python,
-        ) as stream:
+        left = total - skipped if total >= 0 else -1
+        with open_stream(self.prepared, left) as (stream, batches):
+            self.receipt.processes = stream.count
             self.receipt.rows = skipped
-            for part, batch, predicted in stream.run(self._batches(todo, used, batch_rows)):
+            for part, batch, predicted in stream.run(batches(self.kept, todo)):
                 if rows == 0:
                     began = time.monotonic()
                 self._write(part, batch, predicted)
@@ -467,17 +510,9 @@ class _Run:
                     self.say(_progress(skipped, rows, total, now - began))
             self._close_part()
             if self.schema is None and not skipped:
-                self._write_empty(stream)
+                self._write_empty()
         self.receipt.walls, self.receipt.libraries = stream.walls, stream.libraries
         self.receipt.path = stream.path
-
-    def _batches(
-        self, todo: Sequence[Part], used: Sequence[str], batch_rows: int
-    ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        for part in todo:
-            for batch in self.source.read(part.pieces, used, batch_rows):
-                if batch.num_rows:
-                    yield part.index, batch
 
     def _write(self, part: int, batch: pa.RecordBatch, predicted: pa.RecordBatch) -> None:
         if self.schema is None:
@@ -516,19 +551,10 @@ class _Run:
             writer.close()
             self.target.finish(self.part)
 
-    def _write_empty(self, stream: Stream) -> None:
-        """A table without rows still has columns; the model is asked for the names of its own."""
-        del stream
+    def _write_empty(self) -> None:
+        """A table without rows still has columns."""
         fields = [self.source.schema.field(name) for name in self.kept]
-        outputs = self.prepared.info.signature.outputs
-        names = self.plan.output.predictions or tuple(
-            column.name for column in outputs if column.name
-        )
-        kinds = [ARROW.get(column.kind, pa.float64()) for column in outputs]
-        names = names or ("predictions",)
-        kinds += [pa.float64()] * (len(names) - len(kinds))
-        predicted = [pa.field(name, kind) for name, kind in zip(names, kinds, strict=False)]
-        self.target.part(0, pa.schema([*fields, *predicted])).close()
+        self.target.part(0, pa.schema([*fields, *predicted_fields(self.prepared)])).close()
         self.target.finish(0)
 
     def _finish_receipt(self) -> None:
