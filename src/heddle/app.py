@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from heddle.api import fabric
 from heddle.api.events import Hub, close_on_signals
 from heddle.api.guard import Guard
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
+from heddle.api.metrics import Meter, Metrics, SlowCalls, metric_rows
 from heddle.api.mlflow.artifacts import artifact_rows
 from heddle.api.mlflow.logged_models import logged_model_rows
 from heddle.api.mlflow.older import older_rows
@@ -25,6 +27,7 @@ from heddle.api.mlflow.uploads import upload_rows
 from heddle.api.mlflow.wire import error_body
 from heddle.api.native import offer
 from heddle.api.native.rows import native_rows
+from heddle.api.native.workspaces import release
 from heddle.api.static import page_rows
 from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
@@ -49,6 +52,7 @@ def all_rows() -> list[Row]:
         *upload_rows(),
         *native_rows(),
         *fabric.fabric_rows(),
+        *metric_rows(),
         *page_rows(),
     ]
 
@@ -56,9 +60,10 @@ def all_rows() -> list[Row]:
 class App:
     """The ASGI application: HTTP goes to the dispatcher, lifespan opens and closes what it needs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, counts: Path | None = None) -> None:
         self.settings = settings
         self.table = Table(all_rows())
+        self.meter = Meter(self.table.rows, counts)
         self.guard = Guard(settings.allowed_hosts, settings.allowed_origins)
         self.services: Services | None = None
         self.dispatch: Dispatcher | None = None
@@ -81,6 +86,9 @@ class App:
             database, {"blobs": blobs, "hub": self.hub, "data_roots": self.settings.roots}
         )
         self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
+        metrics = Metrics(self.meter, SlowCalls(database, self.settings.slow_s), release())
+        self.services.extra["metrics"] = metrics
+        self.dispatch.enter, self.dispatch.observe = self.meter.enter, metrics.observe
         self.dispatch.error_shapes = {"/api/v1/": offer.error_body, "/v1/": fabric.error_body}
 
     def close(self) -> None:
@@ -136,6 +144,9 @@ class App:
                 return
 
 
-def create_app(settings: Settings) -> App:
-    """The application for these settings; nothing is opened before it starts."""
-    return App(settings)
+def create_app(settings: Settings, counts: Path | None = None) -> App:
+    """The application for these settings; nothing is opened before it starts.
+
+    ``counts`` is a folder where several processes keep what they count together.
+    """
+    return App(settings, counts)

@@ -6,18 +6,17 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from heddle import job_commands
 from heddle.errors import HeddleError, NotFound
 from heddle.scoring.command import add_predict
-from heddle.settings import Settings, from_environment
+from heddle.settings import OPTIONS, Settings, from_environment, shown_default
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     try:
         return int(args.command(args) or 0)
     except HeddleError as error:
@@ -25,30 +24,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """Prints the release; it is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 -- slow, and only here
+
+        print(f"heddle {version('heddle-ml')}")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options; the reference is made from it too."""
     parser = argparse.ArgumentParser(
         prog="heddle", description="A home for machine-learning models."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the release")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="start the server")
-    _place(serve)
-    serve.add_argument("--database", help="postgresql://user@host/name, or sqlite:///file")
-    serve.add_argument(
-        "--artifacts", help="where file contents live: a folder or an s3://, gs:// or az:// address"
+    serve = commands.add_parser(
+        "serve",
+        help="start the server",
+        description="Start the server. Ctrl+C or SIGTERM ends it once what is under way is answered.",
+        epilog="Each option may also be given as a variable: HEDDLE_PORT=8080 heddle serve.",
     )
-    serve.add_argument("--workers", type=int, help="server processes, PostgreSQL only (1)")
-    serve.add_argument("--no-worker", action="store_true", help="leave jobs to heddle worker")
+    _settings(serve, [option.name for option in OPTIONS])
     serve.add_argument(
-        "--data-roots", help="folders and addresses that jobs may touch, separated by commas"
+        "--no-worker", dest="worker", action="store_false", default=None, help="as --worker no"
     )
     serve.set_defaults(command=_serve)
     demo = commands.add_parser("demo", help="start a server and train example models against it")
-    _place(demo)
+    _settings(demo, ["host", "port", "data"])
     demo.add_argument("--once", action="store_true", help="stop when the models are trained")
     demo.set_defaults(command=_demo)
     migrate = commands.add_parser("migrate", help="bring a database to this release's schema")
-    migrate.add_argument("--data", type=Path, help="the data folder (heddle-data)")
-    migrate.add_argument("--database", help="the database, if it is not in the data folder")
+    _settings(migrate, ["data", "database"])
     migrate.set_defaults(command=_migrate)
     job_commands.add_commands(commands, _there)
     _add_keeping(commands)
@@ -69,12 +78,14 @@ def _add_keeping(commands: Any) -> None:
     doctor.add_argument(
         "--quick", action="store_true", help="leave out what reads all of the database and store"
     )
+    _settings(doctor, ["gc_grace_s"])
     doctor.set_defaults(command=_doctor)
     collect = commands.add_parser("gc", help="remove contents that nothing refers to any more")
     _store(collect)
     collect.add_argument(
         "--delete", action="store_true", help="do it; without, only say what would go"
     )
+    _settings(collect, ["gc_grace_s"])
     collect.set_defaults(command=_gc)
 
 
@@ -96,36 +107,37 @@ def _add_reading(commands: Any) -> None:
 
 
 def _store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, help="the data folder (heddle-data)")
-    parser.add_argument("--database", help="the database, if it is not in the data folder")
-    parser.add_argument("--artifacts", help="where file contents live, if not in the data folder")
+    _settings(parser, ["data", "database", "artifacts"])
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on (5000)")
-    parser.add_argument("--data", type=Path, help="folder for the database and files (heddle-data)")
+def _settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """The options of these settings, each with its default."""
+    options = {option.name: option for option in OPTIONS}
+    for name in names:
+        option = options[name]
+        default = shown_default(name)
+        parser.add_argument(
+            option.flag,
+            dest=name,
+            type=option.kind,
+            metavar=option.word or None,
+            help=f"{option.about} ({default})" if default else option.about,
+        )
 
 
 def _serve(args: argparse.Namespace) -> None:
     from heddle import serve  # noqa: PLC0415 -- other commands need no web server
 
-    settings = from_environment(
-        host=args.host,
-        port=args.port,
-        data=args.data,
-        database=args.database,
-        artifacts=args.artifacts,
-        workers=args.workers,
-        worker=False if args.no_worker else None,
-        data_roots=job_commands.split_roots(args.data_roots),
-    )
+    given = {option.name: getattr(args, option.name) for option in OPTIONS}
+    settings = from_environment(**given)
     serve.check(settings)
-    listener = serve.bind(settings.host, settings.port)
-    host, port = listener.getsockname()[:2]
-    print(f"Heddle answers at http://{host}:{port}  (data: {settings.data.absolute()})", flush=True)
-    serve.serve(settings, listener)
+    with serve.holding(settings):
+        listener = serve.bind(settings.host, settings.port)
+        host, port = listener.getsockname()[:2]
+        where = settings.data.absolute()
+        print(f"Heddle answers at http://{host}:{port}  (data: {where})", flush=True)
+        serve.serve(settings, listener)
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -148,7 +160,8 @@ def _migrate(args: argparse.Namespace) -> None:
 
 def _there(args: argparse.Namespace) -> Settings:
     """The settings of a command on what is there already; raises ``NotFound`` if nothing is."""
-    settings = from_environment(data=args.data, database=args.database, artifacts=args.artifacts)
+    given = {option.name: getattr(args, option.name, None) for option in OPTIONS}
+    settings = from_environment(**given)
     if not settings.database and not (settings.data / "heddle.db").exists():
         raise NotFound(
             f"There is no Heddle database in {settings.data.absolute()};"

@@ -6,7 +6,13 @@ algorithm on and every answer waits for the peer's delayed acknowledgement (44 m
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
@@ -15,7 +21,8 @@ from uvicorn.supervisors import Multiprocess
 from heddle.api.connection import Protocol
 from heddle.app import create_app
 from heddle.beside import worker_beside
-from heddle.errors import Invalid
+from heddle.db.engine import sqlite_path
+from heddle.errors import Invalid, Unavailable
 from heddle.settings import Settings
 
 BACKLOG = 2048
@@ -80,20 +87,50 @@ def _config(settings: Settings, app: Any) -> uvicorn.Config:
 class WorkerApp:
     """Makes the application inside a worker process; picklable, as workers are spawned."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, counts: Path) -> None:
         self.settings = settings
+        self.counts = counts
 
     def __call__(self) -> Any:
         """The application of this process."""
-        return create_app(self.settings)
+        return create_app(self.settings, self.counts)
+
+
+@contextmanager
+def holding(settings: Settings) -> Iterator[None]:
+    """Keep other servers from an SQLite database while this one serves it; raises ``Unavailable``.
+
+    Each process has one writer and caches of its own, so two of them would not know of each other.
+    The lock is the system's and goes with the process, however that ends. Commands need none.
+    """
+    path = sqlite_path(settings.database_url)
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(path.name + ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Unavailable(
+                f"Another Heddle server (pid {file.read().strip() or 'unknown'}) serves {path}."
+                " Use that one, or end it first, or name another folder with --data. Several"
+                " servers can share a PostgreSQL database: --database postgresql://user@host/name"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop; the caller holds the database (see ``holding``)."""
     check(settings)
     with worker_beside(settings):
         if settings.workers > 1:
-            config = _config(settings, WorkerApp(settings))
-            Multiprocess(config, sockets=[listener]).run()
+            with TemporaryDirectory(prefix="heddle-counts-") as counts:
+                config = _config(settings, WorkerApp(settings, Path(counts)))
+                Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(_config(settings, create_app(settings))).run(sockets=[listener])

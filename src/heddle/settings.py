@@ -6,7 +6,7 @@ Only this module reads the environment. Everything below ``app`` gets plain valu
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     log_level: str = "warning"
+    slow_s: float = 1.0
     gc_grace_s: int = 24 * 3600
 
     @property
@@ -59,30 +60,103 @@ class Settings:
         return self.host in LOOPBACK
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How one setting is given: its flag, what it means, and how its text is read."""
+
+    name: str
+    about: str
+    kind: Callable[[str], object] = str
+    word: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The variable of the environment."""
+        return "HEDDLE_" + self.name.upper()
+
+    def read(self, text: str) -> object:
+        """The value of a text; raises ``ValueError``."""
+        return self.kind(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _level(text: str) -> str:
+    if text.lower() not in LEVELS:
+        raise ValueError(f"one of {', '.join(LEVELS)} is expected")
+    return text.lower()
+
+
+def _truth(text: str) -> bool:
+    return text.lower() not in ("0", "false", "no")
+
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+OPTIONS = (
+    Option("host", "address to listen on", word="ADDRESS"),
+    Option("port", "port to listen on; 0 for any that is free", int),
+    Option("data", "folder for the database and the files", Path, "FOLDER"),
+    Option("database", "postgresql://user@host/name, or sqlite:///file", word="URL"),
+    Option(
+        "artifacts",
+        "where file contents live: a folder or an s3://, gs:// or az:// address",
+        word="URL",
+    ),
+    Option("workers", "server processes; more than one need PostgreSQL", int, "N"),
+    Option("worker", "whether jobs are done beside the server: yes or no", _truth, "YES|NO"),
+    Option(
+        "data_roots",
+        "folders and addresses that jobs may read and write beside tables/ in the data folder,"
+        " separated by commas",
+        _names,
+        "LIST",
+    ),
+    Option(
+        "allowed_hosts",
+        "names by which the server may be called beside this machine's own (the Host header),"
+        " separated by commas",
+        _names,
+        "LIST",
+    ),
+    Option(
+        "allowed_origins",
+        "pages of other sites that may change things here, as https://name, separated by commas",
+        _names,
+        "LIST",
+    ),
+    Option("log_level", "debug, info, warning, error or critical", _level, "LEVEL"),
+    Option("slow_s", "calls that take longer, in seconds, are logged", float, "SECONDS"),
+    Option("gc_grace_s", "how long gc leaves what nothing refers to, in seconds", int, "SECONDS"),
+)
+"""Every setting, in the order in which help and the reference tell of them."""
+
+
+def shown_default(name: str) -> str:
+    """A setting's default as people read it; empty for none."""
+    said = {"database": "SQLite in the data folder", "artifacts": "blobs/ in the data folder"}
+    value = said.get(name, getattr(Settings(), name))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value or "")
+
+
 def from_environment(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
     """Settings from ``HEDDLE_*`` variables, overridden by the given values that are not None.
 
-    Raises ``Invalid`` for a number that is none.
+    Raises ``Invalid`` for a text that cannot be read.
     """
     env = os.environ if environ is None else environ
     values: dict[str, object] = {}
-    for name in ("host", "database", "artifacts", "log_level"):
-        if text := env.get(f"HEDDLE_{name.upper()}"):
-            values[name] = text
-    for name in ("port", "workers", "gc_grace_s"):
-        if text := env.get(f"HEDDLE_{name.upper()}"):
+    for option in OPTIONS:
+        if text := env.get(option.variable):
             try:
-                values[name] = int(text)
-            except ValueError:
-                raise Invalid(
-                    f"HEDDLE_{name.upper()} must be a whole number, not {text!r}"
-                ) from None
-    for name in ("allowed_hosts", "allowed_origins", "data_roots"):
-        if text := env.get(f"HEDDLE_{name.upper()}"):
-            values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
-    if text := env.get("HEDDLE_WORKER"):
-        values["worker"] = text.lower() not in ("0", "false", "no")
-    if text := env.get("HEDDLE_DATA"):
-        values["data"] = Path(text)
+                values[option.name] = option.read(text)
+            except ValueError as error:
+                raise Invalid(f"{option.variable} cannot be {text!r}: {error}") from None
     values.update({key: value for key, value in given.items() if value is not None})
     return Settings(**values)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from heddle.db.engine import Database
-from heddle.db.tx import LOCAL, Caller, Tx
+from heddle.db.tx import LOCAL, Caller, Ran, Tx
 from heddle.errors import HeddleError, Invalid, NoSuchCall, TooLarge, Unavailable
 
 log = logging.getLogger("heddle.http")
@@ -68,6 +68,7 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     caller: Caller = LOCAL
+    ran: Sequence[Ran] = ()
     scope: Scope = field(default_factory=dict)
 
     def header(self, name: bytes) -> bytes | None:
@@ -277,7 +278,8 @@ class Dispatcher:
         self.plain_errors = plain_errors
         self.error_shapes: Mapping[str, ErrorBody] = {}
         """By the beginning of a path: how failures look where no row was found."""
-        self.observe: Callable[[Row, float, int], None] = _unobserved
+        self.enter: Callable[[], None] = _unnoticed
+        self.observe: Callable[[Request, Row | None, float, int], None] = _unobserved
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -291,6 +293,7 @@ class Dispatcher:
             scope=scope,
         )
         started = time.perf_counter()
+        self.enter()
         row: Row | None = None
         status = 500
         try:
@@ -317,8 +320,7 @@ class Dispatcher:
             status = failure.status
             await self._fail(request, row, failure)
         finally:
-            if row is not None:
-                self.observe(row, time.perf_counter() - started, status)
+            self.observe(request, row, time.perf_counter() - started, status)
 
     async def _run(self, row: Row, request: Request) -> bytes:
         length = request.header(b"content-length")
@@ -335,6 +337,7 @@ class Dispatcher:
         call, encode = row.call, row.encode
 
         def operation(tx: Tx) -> bytes:
+            request.ran = tx.ran
             return encode(call(tx, argument))
 
         database = self.services.database
@@ -389,7 +392,11 @@ def _failure(error: Exception) -> HeddleError:
     return HeddleError(f"Heddle failed on this call ({type(error).__name__}); its log says more.")
 
 
-def _unobserved(_row: Row, _seconds: float, _status: int) -> None:
+def _unnoticed() -> None:
+    """Nobody counts."""
+
+
+def _unobserved(_request: Request, _row: Row | None, _seconds: float, _status: int) -> None:
     """Nobody measures."""
 
 

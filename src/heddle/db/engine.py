@@ -557,6 +557,12 @@ def normalise(url: str) -> sa.URL:
     raise Invalid(f"Databases of kind {backend!r} are not offered; use SQLite or PostgreSQL.")
 
 
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite database, None for others; raises ``Invalid`` as ``normalise``."""
+    parsed = normalise(url)
+    return Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else None
+
+
 def _make_engine(url: sa.URL, prepare_sqlite: Callable[[sqlite3.Connection], None]) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
