@@ -1,5 +1,25 @@
+/** The model list view: every version of a model in one table. */
+import { useParams } from "@tanstack/react-router";
+import { RouteLink } from "@/parts/RouteLink.tsx";
 import { Screen } from "@/parts/Screen.tsx";
+import { VersionList } from "./list/VersionList.tsx";
 
 export function VersionListScreen() {
-  return <Screen title="Versions" />;
+  const { workspace, model } = useParams({ from: "/w/$workspace/models/$model/list" });
+  return (
+    <Screen
+      title="Model list"
+      isFixed
+      crumbs={[
+        <RouteLink key="workspace" to="/w/$workspace" params={{ workspace }}>
+          {workspace}
+        </RouteLink>,
+        <RouteLink key="model" to="/w/$workspace/models/$model" params={{ workspace, model }}>
+          {model}
+        </RouteLink>,
+      ]}
+    >
+      <VersionList key={`${workspace}/${model}`} workspace={workspace} model={model} />
+    </Screen>
+  );
 }

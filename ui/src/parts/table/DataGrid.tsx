@@ -92,7 +92,6 @@ export interface DataGridProps {
   /** What is shown when there are no rows, or when the rows could not be had. */
   readonly empty: ReactNode;
   readonly failed: (error: unknown, retry: () => void) => ReactNode;
-  readonly onTotal?: ((total: number | undefined) => void) | undefined;
 }
 
 export function DataGrid(props: DataGridProps) {
@@ -176,8 +175,6 @@ export function DataGrid(props: DataGridProps) {
   });
   const total = rows.total ?? 0;
   if (count !== total) setCount(total);
-  const { onTotal } = props;
-  useEffect(() => onTotal?.(rows.total), [onTotal, rows.total]);
   useEffect(() => {
     scroll.current?.scrollTo({ top: 0 });
   }, [filter, orders]);

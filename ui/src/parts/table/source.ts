@@ -103,6 +103,8 @@ export interface TableSource {
   /** Which changes on the server mean that something here changed. */
   readonly watch: readonly Watch[];
   search(ask: TableAsk, signal?: AbortSignal): Promise<Table>;
+  /** In a tree: the same with rows below others, as they are folded now; for the table alone. */
+  readonly searchTree?: (ask: TableAsk, signal?: AbortSignal) => Promise<Table>;
   columns(ask: ColumnAsk, signal?: AbortSignal): Promise<KnownColumns>;
   values(ask: ValueAsk, signal?: AbortSignal): Promise<readonly string[]>;
   /** In a tree: open or fold the row; its `branch` says which it is now. */

@@ -63,12 +63,15 @@ export function useRows({ source, pinned, loose, filter, orders, window }: RowsA
     return made;
   }, [settled, pinned, loose]);
   const orderBy = orderTexts(orders);
-  const total = useTotal(source, filter);
+  const { total } = useTotal(source, filter);
   const found = useQueries({
     queries: blocks.map(({ page, columns }) => ({
       queryKey: [...source.id, "rows", filter, orderBy, page, columns],
       queryFn: ({ signal }: { signal: AbortSignal }) =>
-        source.search({ columns, filter, orderBy, offset: page * PAGE, limit: PAGE }, signal),
+        (source.searchTree ?? source.search)(
+          { columns, filter, orderBy, offset: page * PAGE, limit: PAGE },
+          signal,
+        ),
       meta: { watch: source.watch },
       retry: false,
     })),
@@ -84,10 +87,10 @@ export function useRows({ source, pinned, loose, filter, orders, window }: RowsA
   return { ...found, rows, total: counted ?? total };
 }
 
-/** How many rows there are, remembered while other blocks are on their way. */
-function useTotal(source: TableSource, filter: string): number | undefined {
+/** How many rows a filter finds, remembered while another is asked for; or what is wrong with it. */
+export function useTotal(source: TableSource, filter: string) {
   const columns = [source.keyColumn];
-  const { data } = useQuery({
+  const { data, error } = useQuery({
     queryKey: [...source.id, "total", filter],
     queryFn: ({ signal }) =>
       source.search({ columns, filter, orderBy: [], offset: 0, limit: 1 }, signal),
@@ -95,7 +98,7 @@ function useTotal(source: TableSource, filter: string): number | undefined {
     meta: { watch: source.watch },
     retry: false,
   });
-  return data?.total;
+  return { total: data?.total, error };
 }
 
 function mergeBlocks(

@@ -1,0 +1,144 @@
+/**
+ * What opens with a selection: charts, differences, and files of the chosen rows.
+ *
+ * `PaneTabs` is the bar of tabs, `ComparisonPane` what stands below; both show the same state.
+ */
+import { makeStyles, Tab, TabList, Text, tokens } from "@fluentui/react-components";
+import { lazy, Suspense, useMemo, useState } from "react";
+import { useShownLook } from "@/lib/look.ts";
+import { type ChartSpec, usualCharts } from "../chart/spec.ts";
+import type { Rows } from "../chart/useFrame.ts";
+import { splitId } from "../table/columns.ts";
+import type { TableSource } from "../table/source.ts";
+import { countOf } from "../table/sources.ts";
+import { DifferencesTable } from "./DifferencesTable.tsx";
+import { FilesDiff } from "./FilesDiff.tsx";
+import type { ChangeView } from "./useViewState.ts";
+import type { Pane, ViewState } from "./viewState.ts";
+
+// ECharts is most of the code of a comparison, and of no use before something is chosen.
+const ChartGrid = lazy(async () => {
+  const { ChartGrid: component } = await import("../chart/ChartGrid.tsx");
+  return { default: component };
+});
+const CHARTS_FIRST = 24;
+const METRIC = new Set(["metrics", "min", "max", "mean"]);
+const TABS: readonly (readonly [Pane, string])[] = [
+  ["charts", "Charts"],
+  ["differences", "Differences"],
+  ["files", "Files"],
+];
+
+const useStyles = makeStyles({
+  scroll: { flexGrow: 1, minHeight: 0, overflow: "auto" },
+  count: { whiteSpace: "nowrap", color: tokens.colorNeutralForeground2 },
+});
+
+interface PaneTabsProps {
+  readonly source: TableSource;
+  readonly state: ViewState;
+  readonly onChange: ChangeView;
+}
+
+export function PaneTabs({ source, state, onChange }: PaneTabsProps) {
+  const styles = useStyles();
+  return (
+    <>
+      <Text size={200} className={styles.count}>
+        {countOf(source, state.selection.length)}
+      </Text>
+      <TabList
+        size="small"
+        aria-label="Comparison"
+        selectedValue={state.pane}
+        onTabSelect={(_event, data) => {
+          const share = state.share === 0 ? 0.5 : state.share;
+          onChange({ pane: data.value as Pane, share });
+        }}
+      >
+        {TABS.map(([value, label]) => (
+          <Tab key={value} value={value}>
+            {label}
+          </Tab>
+        ))}
+      </TabList>
+    </>
+  );
+}
+
+export interface ComparisonPaneProps extends PaneTabsProps {
+  readonly workspace: string;
+  /** The columns that the table shows; its metrics are charted when no charts were chosen. */
+  readonly shown: readonly string[];
+  readonly onOpen?: ((key: string) => void) | undefined;
+}
+
+export function ComparisonPane({
+  source,
+  workspace,
+  state,
+  shown,
+  onChange,
+  onOpen,
+}: ComparisonPaneProps) {
+  const styles = useStyles();
+  const isDark = useShownLook() !== "light";
+  const [file, setFile] = useState("");
+  const { selection, hidden } = state;
+  const rows: Rows = useMemo(
+    () => ({ source, workspace, keys: selection, hidden: new Set(hidden) }),
+    [source, workspace, selection, hidden],
+  );
+  const charts: readonly ChartSpec[] = useMemo(() => {
+    if (state.charts !== null) return state.charts;
+    const metrics = shown.filter((id) => METRIC.has(splitId(id).prefix));
+    return usualCharts(metrics.slice(0, CHARTS_FIRST));
+  }, [state.charts, shown]);
+  const items = useMemo(() => selection.map((key) => source.item(key)), [source, selection]);
+  const baseline = Math.max(0, selection.indexOf(state.baseline));
+  if (state.pane === "charts") {
+    return (
+      <div className={styles.scroll}>
+        <Suspense fallback={null}>
+          <ChartGrid
+            rows={rows}
+            charts={charts}
+            zooms={state.zooms}
+            onCharts={(next, isLive) => onChange({ charts: next }, isLive)}
+            onZooms={(zooms) => onChange({ zooms })}
+            onHidden={(keys) => onChange({ hidden: keys })}
+            onOpen={onOpen}
+          />
+        </Suspense>
+      </div>
+    );
+  }
+  if (state.pane === "differences") {
+    return (
+      <DifferencesTable
+        workspace={workspace}
+        items={items}
+        keys={selection}
+        baseline={state.baseline}
+        withEqual={state.withEqual}
+        isDark={isDark}
+        onBaseline={(key) => onChange({ baseline: key })}
+        onWithEqual={(withEqual) => onChange({ withEqual })}
+        onFile={(path) => {
+          setFile(path);
+          onChange({ pane: "files" });
+        }}
+      />
+    );
+  }
+  return (
+    <FilesDiff
+      workspace={workspace}
+      items={items}
+      labels={selection.map((key) => source.label(key, null))}
+      baseline={baseline}
+      path={file}
+      onPath={setFile}
+    />
+  );
+}
