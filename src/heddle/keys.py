@@ -13,7 +13,8 @@ from heddle.errors import Invalid
 
 KEY_MAX = 250
 _KEY = re.compile(r"[/\w.\- :]+")
-_PLAIN = re.compile(r"\w+")
+_PLAIN = re.compile(r"\w+(?:[.\-: ]\w+)*")
+"""Keys that need no closer look: no slash, no two marks in a row, none at either end."""
 
 
 def check_key(key: str, what: str) -> None:

@@ -88,6 +88,13 @@ _in_workspace = experiments.c.workspace_id == here()
 _load = Statement(
     sa.select(*_columns).where(is_here(experiments.c.workspace_id), among(experiments.c.id, "ids"))
 )
+_files = Statement(
+    sa.select(experiments.c.artifact_location).where(
+        is_here(experiments.c.workspace_id),
+        experiments.c.id == sa.bindparam("id", type_=sa.BigInteger),
+        experiments.c.deleted_ms.is_(None),
+    )
+)
 _find = Statement(
     sa.select(*_columns).where(
         _in_workspace,
@@ -197,6 +204,15 @@ def get_experiment(tx: Tx, experiment_id: int) -> Experiment:
     if not found:
         raise NotFound(f"No Experiment with id={experiment_id} exists")
     return found[0]
+
+
+def files_of_living(tx: Tx, experiment_id: int) -> str:
+    """Where the files of an experiment that takes changes lie; raises as ``living_experiment``."""
+    row = tx.one(_files, id=experiment_id)
+    if row is None:
+        return living_experiment(tx, experiment_id).artifact_location
+    location: str = row[0]
+    return location
 
 
 def living_experiment(tx: Tx, experiment_id: int) -> Experiment:

@@ -188,8 +188,10 @@ _load_tags = Statement(
     .order_by(run_dataset_tags.c.run_id, run_dataset_tags.c.dataset_id, run_dataset_tags.c.key)
 )
 _load_models = Statement(
-    sa.select(run_models.c.run_id, run_models.c.model_uid, run_models.c.step)
-    .where(among(run_models.c.run_id, "ids"), run_models.c.is_output == sa.bindparam("is_output"))
+    sa.select(
+        run_models.c.run_id, run_models.c.model_uid, run_models.c.step, run_models.c.is_output
+    )
+    .where(among(run_models.c.run_id, "ids"))
     .order_by(run_models.c.run_id, run_models.c.step, run_models.c.model_uid)
 )
 
@@ -252,10 +254,8 @@ def log_outputs(tx: Tx, uid: str, outputs: Sequence[ModelOutput]) -> None:
     tx.changed("run", uid, "logged", str(experiment_id))
 
 
-def load_inputs(
-    tx: Tx, run_ids: Sequence[int]
-) -> tuple[dict[int, list[DatasetInput]], dict[int, list[ModelInput]]]:
-    """The data sets and the models that many runs used."""
+def load_datasets(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[DatasetInput]]:
+    """The data sets that many runs used."""
     used: dict[int, list[DatasetInput]] = {}
     rows = tx.all(_load_datasets, ids=run_ids)
     labels: dict[tuple[int, int], list[Pair]] = {}
@@ -265,15 +265,18 @@ def load_inputs(
     for run_id, dataset_id, *parts in rows:
         item = DatasetInput(Dataset(*parts), labels.get((run_id, dataset_id), ()))
         used.setdefault(run_id, []).append(item)
-    models: dict[int, list[ModelInput]] = {}
-    for run_id, model_uid, _ in tx.all(_load_models, ids=run_ids, is_output=0):
-        models.setdefault(run_id, []).append(ModelInput(model_uid))
-    return used, models
+    return used
 
 
-def load_outputs(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[ModelOutput]]:
-    """The models that many runs made, by step."""
-    found: dict[int, list[ModelOutput]] = {}
-    for run_id, model_uid, step in tx.all(_load_models, ids=run_ids, is_output=1):
-        found.setdefault(run_id, []).append(ModelOutput(model_uid, step))
-    return found
+def load_models(
+    tx: Tx, run_ids: Sequence[int]
+) -> tuple[dict[int, list[ModelInput]], dict[int, list[ModelOutput]]]:
+    """The models that many runs used, and those that they made, by step."""
+    used: dict[int, list[ModelInput]] = {}
+    made: dict[int, list[ModelOutput]] = {}
+    for run_id, model_uid, step, is_output in tx.all(_load_models, ids=run_ids):
+        if is_output:
+            made.setdefault(run_id, []).append(ModelOutput(model_uid, step))
+        else:
+            used.setdefault(run_id, []).append(ModelInput(model_uid))
+    return used, made

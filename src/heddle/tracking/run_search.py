@@ -19,7 +19,7 @@ from heddle.search.sql import MERGED, Scope, search_rows
 from heddle.tags import Pair
 from heddle.tracking import inputs, metrics, params
 from heddle.tracking.experiments import View, view_filter
-from heddle.tracking.inputs import DatasetInput, ModelInput, ModelOutput, load_inputs, load_outputs
+from heddle.tracking.inputs import DatasetInput, ModelInput, ModelOutput, load_datasets, load_models
 from heddle.tracking.metrics import Latest, load_latest
 from heddle.tracking.params import load_params
 from heddle.tracking.runs import Run, get_run, load_runs, runs, tags
@@ -126,8 +126,8 @@ def load_full(tx: Tx, run_ids: Sequence[int]) -> list[FullRun]:
     params_of = load_params(tx, run_ids)
     latest_of = load_latest(tx, run_ids)
     tags_of = tags.load(tx, run_ids)
-    datasets_of, models_of = load_inputs(tx, run_ids)
-    outputs_of = load_outputs(tx, run_ids)
+    datasets_of = load_datasets(tx, run_ids)
+    models_of, outputs_of = load_models(tx, run_ids)
     return [
         FullRun(
             found[key],

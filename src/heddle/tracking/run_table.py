@@ -112,7 +112,7 @@ def _experiment_names(tx: Tx, ids: Sequence[int]) -> Mapping[int, Cell]:
 
 
 def _datasets(tx: Tx, ids: Sequence[int]) -> Mapping[int, Cell]:
-    used, _ = inputs.load_inputs(tx, ids)
+    used = inputs.load_datasets(tx, ids)
     return {key: [item.dataset.name for item in items] for key, items in used.items()}
 
 

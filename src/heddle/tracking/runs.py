@@ -21,7 +21,7 @@ from heddle.keys import check_text
 from heddle.tags import Pair, Tags
 from heddle.tracking.experiments import (
     files_below,
-    living_experiment,
+    files_of_living,
     mark_deleted,
     mark_restored,
 )
@@ -147,9 +147,8 @@ def create_run(
     check_text(name, "The run name", NAME_MAX)
     check_text(user_id, "The user id", USER_MAX)
     labels[NAME_TAG] = name
-    experiment = living_experiment(tx, experiment_id)
     uid = uuid.uuid4().hex
-    location = files_below(experiment.artifact_location, uid)
+    location = files_below(files_of_living(tx, experiment_id), uid)
     row = tx.one(
         _insert,
         experiment_id=experiment_id,
