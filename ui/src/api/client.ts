@@ -75,3 +75,13 @@ export function addressOf(workspace: string, ...parts: readonly string[]): strin
   const path = ["workspaces", workspace, ...parts].map(encodeURIComponent).join("/");
   return `/api/v1/${path}`;
 }
+
+/** What an address answers, for calls that many nouns have alike, such as those of files. */
+export async function askAt<T>(address: string, signal?: AbortSignal): Promise<T> {
+  return ask(
+    fetch(address, signal ? { signal } : {}).then(async (response) => {
+      const body: unknown = await response.json().catch(() => undefined);
+      return response.ok ? { data: body as T, response } : { error: body, response };
+    }),
+  );
+}
