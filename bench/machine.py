@@ -107,4 +107,5 @@ def facts(directory: Path) -> dict[str, str]:
         "python": platform.python_version(),
         "durable 4 KiB append": f"{fsync_ms(directory):.2f} ms (median)",
         "load before the run": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+        "priority of all servers and of the generator": f"nice {os.nice(0)}",
     }
