@@ -219,6 +219,7 @@ def _buckets(
 
 def _process() -> Iterator[str]:
     """What this process uses, under the names that every Prometheus client gives."""
+    yield from _sample("heddle_process_id", "gauge", "Which process answers.", os.getpid())
     times = os.times()
     used = times.user + times.system
     yield from _sample("process_cpu_seconds_total", "counter", "Processor time used.", used)
