@@ -25,7 +25,7 @@ from heddle.api.mlflow.wire import Message
 from heddle.app import all_rows, create_app
 from heddle.settings import Settings
 
-EXAMPLES = int(os.environ.get("HEDDLE_FUZZ_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("HEDDLE_FUZZ_EXAMPLES", "400"))
 """How many requests each test sends; more for a long search."""
 ANSWER_S = 20
 ROWS = [
