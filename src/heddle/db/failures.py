@@ -27,6 +27,8 @@ def translate(error: Exception) -> Exception:
     text = str(cause).strip()
     if isinstance(cause, sqlite3.Error):
         return _translate_sqlite(cause, text) or error
+    if isinstance(cause, OverflowError) and "SQLite" in text:
+        return Invalid("A number of this request is too large: whole numbers have 64 bits at most.")
     state = getattr(cause, "sqlstate", None)
     if type(cause).__module__.startswith("psycopg") and (
         type(cause).__name__ == "DataError" or (state or "").startswith("22")
