@@ -96,7 +96,7 @@ bench-quick: dev ## the same in small, under three minutes
 
 .PHONY: torture
 torture: dev ## kill servers under load N (1000) times; writes bench/TORTURE.md
-	@PYTHONPATH=src:tests/support:tests/proof $(BIN)/python -m torture $(or $(N),1000)
+	@PYTHONPATH=src:tests/support:tests/proof $(BIN)/python -m torture $(or $(N),1000) $(ARGS)
 
 .PHONY: clean
 clean: ## remove environments, caches and built things; data folders stay
