@@ -118,7 +118,7 @@ def test_killed_between_the_steps_of_storing(
 def test_killed_while_starting_and_migrating(tmp_path: Path) -> None:
     """From an empty folder, killed at ever later moments of the start, until it came through."""
     server = Server(tmp_path / "data")
-    wait_s = 0.25
+    wait_s = 0.15
     kills = 0
     while True:
         server.spawn()
@@ -128,7 +128,7 @@ def test_killed_while_starting_and_migrating(tmp_path: Path) -> None:
                 break
         server.kill()
         kills += 1
-        wait_s += 0.04
+        wait_s *= 1.3
     assert kills > 2
     server.kill()
     with server, server.client() as client:
