@@ -1,8 +1,7 @@
 """A Heddle server as a process of its own, that can be killed.
 
-Always holds: it listens on one loopback port over all its lives, keeps everything in one folder, and
-does not outlive the test that started it for long, even if that test is killed (it notices on its
-standard input).
+Always holds: it listens on one loopback port over all its lives and keeps everything in one folder.
+Whoever starts it ends it.
 """
 
 from __future__ import annotations
