@@ -1,4 +1,4 @@
-"""The commands ``heddle worker`` and ``heddle jobs``."""
+"""The commands ``heddle worker`` and ``heddle jobs``; beside them stands ``heddle sql``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from heddle.errors import Invalid, NotOffered
+from heddle.scoring.sql_command import add_sql
 from heddle.settings import Settings, from_environment
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ CANNOT_WORK: Final = 3
 
 
 def add_commands(commands: Any, there: Callable[[argparse.Namespace], Settings]) -> None:
-    """Add the parsers of both commands; ``there`` gives the settings of what is there already."""
+    """Add the parsers; ``there`` gives the settings of what is there already."""
+    add_sql(commands)
     worker = commands.add_parser("worker", help="do the jobs that people submit to a server")
     _place(worker)
     worker.add_argument("--jobs", type=int, default=1, help="long jobs at once (1)")
