@@ -3,7 +3,7 @@
 A statement stays as it was written but for its calls of PREDICT, each of which an engine replaces by
 a call of a function of its own. To find out what a call is given, the engine asks its database about
 a ``probe``: the call's arguments selected from the tables that the call sees. Calls may stand
-anywhere that an expression may, also within each other. DuckDB and Spark share this.
+anywhere that an expression may, also within each other. The dialect is the engine's.
 """
 
 from __future__ import annotations
