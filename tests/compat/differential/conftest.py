@@ -4,9 +4,11 @@
 pass without any known difference, which shows that the comparison itself is sound.
 """
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,7 +16,9 @@ from hypothesis import HealthCheck, settings
 from differential.conversation import Conversation
 from differential.differences import Difference, read_page
 from differential.exchange import Side
-from differential.servers import heddle_server, mlflow_server
+from differential.servers import mlflow_server
+from postgres_server import Postgres
+from running_servers import heddle_server
 
 settings.register_profile(
     "long",
@@ -26,18 +30,45 @@ settings.register_profile(
 AGAINST_ITSELF = os.environ.get("HEDDLE_DIFFERENTIAL_SUBJECT") == "mlflow"
 
 
+@contextlib.contextmanager
+def subject(folder: Path, *options: str) -> Iterator[int]:
+    """The port of the server that is compared with MLflow."""
+    if AGAINST_ITSELF:
+        with mlflow_server(folder) as port:
+            yield port
+    else:
+        with heddle_server(folder, *options) as server:
+            yield server.port
+
+
 @pytest.fixture(scope="session")
-def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
-    """MLflow and Heddle, each empty at the start of the session."""
-    subject = mlflow_server if AGAINST_ITSELF else heddle_server
-    with (
-        mlflow_server(tmp_path_factory.mktemp("mlflow")) as theirs,
-        subject(tmp_path_factory.mktemp("heddle")) as ours,
-    ):
-        pair = (Side("MLflow", theirs), Side("Heddle", ours))
-        yield pair
-        for side in pair:
-            side.close()
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+    """MLflow, empty at the start of the session."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as port:
+        side = Side("MLflow", port)
+        yield side
+        side.close()
+
+
+@pytest.fixture(scope="session")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+    """Heddle on SQLite, empty at the start of the session."""
+    with subject(tmp_path_factory.mktemp("heddle")) as port:
+        side = Side("Heddle", port)
+        yield side
+        side.close()
+
+
+@pytest.fixture(scope="session")
+def ours_on_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
+) -> Iterator[Side]:
+    """Heddle on PostgreSQL, empty at the start of the session."""
+    url = postgres.url(postgres.create())
+    with subject(tmp_path_factory.mktemp("heddle-pg"), "--database", url) as port:
+        side = Side("Heddle on PostgreSQL", port)
+        yield side
+        side.close()
 
 
 @pytest.fixture(scope="session")
@@ -46,14 +77,31 @@ def differences() -> list[Difference]:
     return [] if AGAINST_ITSELF else read_page()
 
 
-@pytest.fixture(scope="session")
-def converse(sides: tuple[Side, Side], differences: list[Difference]) -> Callable[[], Conversation]:
-    """Start conversations; `$u` in each is a prefix for names that no other conversation uses."""
-    numbers = itertools.count(1)
+NUMBERS = itertools.count(1)
+
+
+def starter(
+    mlflow: Side, heddle: Side, differences: list[Difference]
+) -> Callable[[], Conversation]:
+    """Starts conversations; `$u` in each is a prefix for names that no other conversation uses."""
 
     def start() -> Conversation:
-        conversation = Conversation(*sides, differences)
-        conversation.name("u", f"u{next(numbers):06}")
+        conversation = Conversation(mlflow, heddle, differences)
+        conversation.name("u", f"u{next(NUMBERS):06}")
         return conversation
 
     return start
+
+
+@pytest.fixture(scope="session")
+def converse(theirs: Side, ours: Side, differences: list[Difference]) -> Callable[[], Conversation]:
+    """Conversations with MLflow and Heddle on SQLite."""
+    return starter(theirs, ours, differences)
+
+
+@pytest.fixture(scope="session")
+def converse_on_postgresql(
+    theirs: Side, ours_on_postgresql: Side, differences: list[Difference]
+) -> Callable[[], Conversation]:
+    """Conversations with MLflow and Heddle on PostgreSQL."""
+    return starter(theirs, ours_on_postgresql, differences)

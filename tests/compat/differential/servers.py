@@ -1,28 +1,23 @@
-"""Starts the two servers that are compared, each on a port and in a directory of its own.
+"""MLflow's own server, which Heddle is compared with.
 
 MLflow lives in a virtual environment built once from `mlflow-requirements.txt` and kept under
 `.cache/peers` of the checkout, named for that file's hash, so a changed pin makes a new one.
-Holds always: only processes started here are ended here. Leaves talking to them to `exchange`.
+Leaves starting and ending it to `running_servers`, talking to it to `exchange`.
 """
 
 import contextlib
 import hashlib
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+from running_servers import free_port, running
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[2]
 REQUIREMENTS = HERE / "mlflow-requirements.txt"
-START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 10.0
 
 
 def mlflow_environment() -> Path:
@@ -48,14 +43,6 @@ def mlflow_environment() -> Path:
     return place
 
 
-def free_port() -> int:
-    """Return a loopback port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def mlflow_server(directory: Path) -> Iterator[int]:
     """Run MLflow on SQLite with proxied artifacts below `directory`; give its port."""
@@ -74,62 +61,5 @@ def mlflow_server(directory: Path) -> Iterator[int]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DO_NOT_TRACK": "true",
     }
-    with _running(command, extra, directory, port):
+    with running(command, extra, directory, port):
         yield port
-
-
-@contextlib.contextmanager
-def heddle_server(directory: Path) -> Iterator[int]:
-    """Run Heddle on SQLite below `directory`; give its port."""
-    port = free_port()
-    command = [
-        *(sys.executable, "-m", "heddle", "serve"),
-        *("--port", str(port), "--data", str(directory / "data")),
-    ]
-    path = os.pathsep.join([str(CHECKOUT / "src"), os.environ.get("PYTHONPATH", "")])
-    with _running(command, {"PYTHONPATH": path}, directory, port):
-        yield port
-
-
-@contextlib.contextmanager
-def _running(
-    command: list[str], extra: dict[str, str], directory: Path, port: int
-) -> Iterator[None]:
-    """Start `command`, wait until its `/health` answers, and end its process group at exit."""
-    directory.mkdir(parents=True, exist_ok=True)
-    log = directory / "server.log"
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env={**kept, **extra},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        _wait_until_healthy(process, port, log)
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        address = f"http://127.0.0.1:{port}/health"
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.1)
-    tail = log.read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"{process.args!r} did not become healthy:\n{tail}")

@@ -31,3 +31,15 @@ def test_both_answer_alike(machine: type[Machine], converse: Callable[[], Conver
         lambda: machine(converse),  # type: ignore[arg-type]
         settings=settings.default if long else USUAL,
     )
+
+
+@pytest.mark.parametrize("machine", [Tracking, LoggedModels, Registry])
+@pytest.mark.timeout(600)
+def test_both_answer_alike_on_postgresql(
+    machine: type[Machine], converse_on_postgresql: Callable[[], Conversation]
+) -> None:
+    """Fewer sequences: what the databases share is shown above."""
+    run_state_machine_as_test(
+        lambda: machine(converse_on_postgresql),  # type: ignore[arg-type]
+        settings=settings(USUAL, max_examples=6),
+    )
