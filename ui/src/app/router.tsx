@@ -82,6 +82,22 @@ const run = createRoute({
   path: "/w/$workspace/runs/$run",
   component: lazyRouteComponent(() => import("@/features/runs/RunScreen.tsx"), "RunScreen"),
 });
+const runs = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/runs",
+  component: lazyRouteComponent(
+    () => import("@/features/experiments/RunsScreen.tsx"),
+    "RunsScreen",
+  ),
+});
+const loggedModel = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/logged-models/$loggedModel",
+  component: lazyRouteComponent(
+    () => import("@/features/runs/LoggedModelScreen.tsx"),
+    "LoggedModelScreen",
+  ),
+});
 const compare = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/compare",
@@ -101,7 +117,9 @@ export const router = createRouter({
     version,
     versionList,
     experiment,
+    runs,
     run,
+    loggedModel,
     compare,
   ]),
   parseSearch: readSearch,

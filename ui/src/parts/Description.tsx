@@ -26,6 +26,7 @@ const useStyles = makeStyles({
     gap: tokens.spacingVerticalS,
     maxWidth: "840px",
   },
+  add: { alignSelf: "flex-start", justifySelf: "start" },
   actions: { display: "flex", alignItems: "center", gap: tokens.spacingHorizontalS },
 });
 
@@ -94,7 +95,13 @@ export function Description({ text, onSave, keys }: DescriptionProps) {
   if (text === "") {
     if (!onSave) return null;
     return (
-      <Button appearance="subtle" size="small" icon={<EditRegular />} onClick={edit}>
+      <Button
+        appearance="subtle"
+        size="small"
+        className={styles.add}
+        icon={<EditRegular />}
+        onClick={edit}
+      >
         Add a description
       </Button>
     );

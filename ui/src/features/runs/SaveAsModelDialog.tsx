@@ -14,6 +14,7 @@ import {
   createVersion,
   foundModelsQuery,
   modelNamedQuery,
+  runQuery,
   type Run,
   type RunModel,
 } from "./queries.ts";
@@ -52,7 +53,7 @@ export function SaveAsModelDialog({ workspace, run, onClose }: SaveAsModelDialog
       description,
       tags: Object.fromEntries(tags.map((tag) => [tag.key, tag.value])),
     });
-    await queries.invalidateQueries({ queryKey: ["ws", workspace, "run", run.id] });
+    await queries.invalidateQueries(runQuery(workspace, run.id));
     const path = `/w/${encodeURIComponent(workspace)}/models/${encodeURIComponent(made.model)}`;
     notify({
       title: `Saved as version ${made.version} of ${shorten(made.model)}`,

@@ -6,7 +6,7 @@
  * when it ends, each series is asked for whole once more, which finds points that were late.
  * Leaves to others: joining (`liveSeries`), drawing.
  */
-import { useQueries, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQueries, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { concerns, onChanges } from "@/api/events.ts";
 import type { Series } from "@/parts/chart/frame.ts";
@@ -17,8 +17,12 @@ const BUCKETS = 1000;
 /** As many as one call may name. */
 const KEYS_MAX = 50;
 
-function keyOf(workspace: string, run: string, metric: string) {
-  return ["ws", workspace, "run", run, "series", metric];
+function rootOf(workspace: string, run: string): string[] {
+  return ["ws", workspace, "run", run, "series"];
+}
+
+function keyOf(workspace: string, run: string, metric: string): string[] {
+  return [...rootOf(workspace, run), metric];
 }
 
 interface Waiting {
@@ -62,14 +66,12 @@ async function send(workspace: string, run: string, asked: readonly Waiting[]): 
   }
 }
 
-/** The series of these metrics as far as they are known, in the same order. */
+/** The series of these metrics as far as they are known, in the same order; null where none is. */
 export function useRunSeries(
   workspace: string,
   run: string,
   metrics: readonly string[],
-  isRunning: boolean,
 ): readonly (Series | null | undefined)[] {
-  const queries = useQueryClient();
   const results = useQueries({
     queries: metrics.map((metric) => ({
       queryKey: keyOf(workspace, run, metric),
@@ -77,76 +79,87 @@ export function useRunSeries(
       staleTime: Infinity,
     })),
   });
-  const wanted = useRef(metrics);
-  useEffect(() => {
-    wanted.current = metrics;
-  }, [metrics]);
+  return results.map((result) => result.data);
+}
 
+/** Keeps every series of a run that is shown growing; mounted once for a run's page. */
+export function useGrowingSeries(workspace: string, run: string, isRunning: boolean): void {
+  const queries = useQueryClient();
   useEffect(() => {
-    let isAsking = false;
-    let isMissed = false;
-    async function grow() {
-      if (isAsking) {
-        isMissed = true;
-        return;
-      }
-      isAsking = true;
-      try {
-        do {
-          isMissed = false;
-          await growAll();
-          // A flag that another call of this function may have set meanwhile.
-        } while (isMissed as boolean);
-      } catch {
-        // The server is away; when it is back everything is asked for again.
-      } finally {
-        isAsking = false;
-      }
-    }
-    async function growAll() {
-      const now = wanted.current;
-      for (let start = 0; start < now.length; start += KEYS_MAX) {
-        await growSome(now.slice(start, start + KEYS_MAX));
-      }
-    }
-    async function growSome(some: readonly string[]) {
-      const known = some.flatMap((metric) => {
-        const series = queries.getQueryData<Series | null>(keyOf(workspace, run, metric));
-        return series ? [series] : [];
-      });
-      const start = askedFrom(known);
-      const keys = known.map((series) => series.key);
-      if (start !== undefined) {
-        const body = { runs: [run], keys, x: "time" as const, start, buckets: BUCKETS };
-        for (const later of await loadSeries(workspace, body)) {
-          queries.setQueryData<Series | null>(keyOf(workspace, run, later.key), (before) =>
-            before ? joinSeries(before, later) : later,
-          );
-        }
-      }
-      for (const metric of some) {
-        const key = keyOf(workspace, run, metric);
-        const series = queries.getQueryData<Series | null>(key);
-        if (series === null || (series?.times.length ?? 0) > JOINED_MAX) {
-          void queries.invalidateQueries({ queryKey: key });
-        }
-      }
-    }
+    const grower = new Grower(queries, workspace, run);
     return onChanges((changes) => {
       const logged = changes.some(
         (change) => change.action === "logged" && concerns({ kind: "run", key: run }, change),
       );
-      if (logged) void grow();
+      if (logged) void grower.grow();
     });
   }, [queries, workspace, run]);
 
   const wasRunning = useRef(isRunning);
   useEffect(() => {
     if (wasRunning.current && !isRunning) {
-      void queries.invalidateQueries({ queryKey: ["ws", workspace, "run", run, "series"] });
+      void queries.invalidateQueries({ queryKey: rootOf(workspace, run) });
     }
     wasRunning.current = isRunning;
   }, [queries, workspace, run, isRunning]);
+}
 
-  return results.map((result) => result.data);
+/** Asks for later points, one call at a time; what is logged meanwhile is asked for after it. */
+class Grower {
+  private isAsking = false;
+  private isMissed = false;
+
+  constructor(
+    private readonly queries: QueryClient,
+    private readonly workspace: string,
+    private readonly run: string,
+  ) {}
+
+  async grow(): Promise<void> {
+    this.isMissed = true;
+    if (this.isAsking) return;
+    this.isAsking = true;
+    try {
+      while (this.isMissed) {
+        this.isMissed = false;
+        await this.growAll();
+      }
+    } catch {
+      // The server is away; when it is back everything is asked for again.
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  private async growAll(): Promise<void> {
+    const queryKey = rootOf(this.workspace, this.run);
+    const shown = this.queries.getQueryCache().findAll({ queryKey, type: "active" });
+    const known: Series[] = [];
+    for (const query of shown) {
+      const series = query.state.data as Series | null | undefined;
+      if (series && series.times.length < JOINED_MAX) known.push(series);
+      else if (series !== undefined)
+        void this.queries.invalidateQueries({ queryKey: query.queryKey });
+    }
+    for (let start = 0; start < known.length; start += KEYS_MAX) {
+      await this.growSome(known.slice(start, start + KEYS_MAX));
+    }
+  }
+
+  private async growSome(known: readonly Series[]): Promise<void> {
+    const start = askedFrom(known);
+    const later = await loadSeries(this.workspace, {
+      runs: [this.run],
+      keys: known.map((series) => series.key),
+      x: "time",
+      ...(start !== undefined && { start }),
+      buckets: BUCKETS,
+    });
+    for (const series of later) {
+      this.queries.setQueryData<Series | null>(
+        keyOf(this.workspace, this.run, series.key),
+        (before) => (before ? joinSeries(before, series) : series),
+      );
+    }
+  }
 }
