@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from bench.forms import FULL, QUICK
+from bench.forms import FULL, QUICK, TINY
 from bench.peers import GENERATOR_MISSING, has_generator
 from bench.places import REPORT, WORK
 from bench.servers import FLAVOURS
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(GENERATOR_MISSING, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
-    form = QUICK if options.quick else FULL
+    form = QUICK if options.quick else TINY if options.tiny else FULL
     session = Session(
         form=form.changed(
             rounds=options.rounds,
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         peers=_words(options.peers) or form.peers,
         resume=options.resume,
         heddle_python=options.heddle_python,
-        report=options.output or (WORK / "RESULTS-quick.md" if options.quick else REPORT),
+        report=options.output or (REPORT if form is FULL else WORK / f"RESULTS-{form.name}.md"),
     )
     try:
         session.run()
@@ -65,6 +65,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--quick", action="store_true", help="short rounds, under three minutes")
+    form.add_argument(
+        "--tiny", action="store_true", help="Heddle alone, in seconds: whether the benchmark works"
+    )
     form.add_argument("--full", action="store_true", help="everything (the default)")
     parser.add_argument("--only", default="", metavar="NAMES", help="workloads, comma between")
     parser.add_argument(

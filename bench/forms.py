@@ -1,4 +1,4 @@
-"""Owns the two forms of the benchmark: how long, how often, how large, whom."""
+"""Owns the three forms of the benchmark: how long, how often, how large, whom."""
 
 from dataclasses import dataclass, replace
 
@@ -59,6 +59,16 @@ QUICK = Form(
     # Leaves time to end the servers and to write the report within three minutes.
     budget_s=160.0,
     patience_s=1.0,
+)
+TINY = Form(
+    name="tiny",
+    peers=("heddle",),
+    rounds=1,
+    seconds=0.2,
+    large_bytes=4 * MIB,
+    size=Size(runs=60, many_runs=0, history=1000, versions=110),
+    postgres_size=Size(runs=60, many_runs=0, history=1000, versions=110),
+    starts=0,
 )
 FULL = Form(
     name="full",

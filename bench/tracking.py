@@ -363,6 +363,7 @@ def workloads() -> list[Workload]:
         log_batch(4, quick=True, postgres=True),
         create_run(1),
         create_run(16, quick=True, postgres=True),
+        create_run(64),
         training_script(),
         search_newest("search-100", "runs/search, newest 100 of 1000", PAGE, postgres=True),
         search_newest("search-1000", "runs/search, 1000 of 1000", 1000, postgres=True),
