@@ -19,6 +19,7 @@ import { Screen } from "@/parts/Screen.tsx";
 import { SignatureView } from "@/parts/SignatureView.tsx";
 import { TagList } from "@/parts/TagList.tsx";
 import { TimeText } from "@/parts/TimeText.tsx";
+import { RunFiles } from "./RunFiles.tsx";
 import { type LoggedModel, loggedModelQuery, type Metric, tagLoggedModel } from "./queries.ts";
 
 const STATUS: Readonly<Record<string, string>> = {
@@ -70,6 +71,9 @@ export function LoggedModelScreen() {
             </Badge>
           </header>
           <Cards workspace={workspace} model={model} />
+          <Card title="Files">
+            <RunFiles workspace={workspace} kind="logged_model" id={model.id} />
+          </Card>
         </>
       ) : error ? (
         <ErrorView error={error} onRetry={() => void refetch()} />

@@ -196,7 +196,7 @@ function Models({
           {model.logged_model === "" ? (
             <RouteLink
               to="."
-              search={{ tab: "files", path: model.path }}
+              search={{ tab: "files", path: `${model.path}/MLmodel`.replace(/^\//, "") }}
               title="A folder among the files"
             >
               {model.path === "" ? "All files" : model.path}

@@ -39,6 +39,7 @@ import { isLiveStatus, RunStatus } from "@/parts/RunStatus.tsx";
 import { Screen } from "@/parts/Screen.tsx";
 import { MetricCharts } from "./MetricCharts.tsx";
 import { deleteRun, restoreRun, type Run, runQuery, updateRun } from "./queries.ts";
+import { RunFiles } from "./RunFiles.tsx";
 import { RunOverview } from "./RunOverview.tsx";
 import { SaveAsModelDialog } from "./SaveAsModelDialog.tsx";
 import { StepImages } from "./StepImages.tsx";
@@ -287,6 +288,7 @@ function RunTabs({ workspace, run }: { readonly workspace: string; readonly run:
       </TabList>
       <div role="tabpanel" aria-labelledby={`tab-${tab}`}>
         {tab === "overview" && <RunOverview workspace={workspace} run={run} />}
+        {tab === "files" && <RunFiles workspace={workspace} kind="run" id={run.id} />}
         {tab === "images" && (
           <StepImages
             workspace={workspace}
