@@ -6,7 +6,9 @@ algorithm on and every answer waits for the peer's delayed acknowledgement (44 m
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -25,8 +27,12 @@ from heddle.db.engine import sqlite_path
 from heddle.errors import Invalid, Unavailable
 from heddle.settings import Settings
 
+log = logging.getLogger("heddle")
+
 BACKLOG = 2048
 STOP_S = 10
+M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
 
 
 def check(settings: Settings) -> None:
@@ -93,7 +99,20 @@ class WorkerApp:
 
     def __call__(self) -> Any:
         """The application of this process."""
+        share_one_heap()
         return create_app(self.settings, self.counts)
+
+
+def share_one_heap() -> None:
+    """Have all threads of this process allocate from one arena, where the C library is glibc.
+
+    Each would otherwise keep for itself what a large answer once took: 180 MB instead of 130 after
+    the benchmark (measured). They take turns under the interpreter's lock anyway.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    except (AttributeError, OSError, TypeError):
+        log.debug("this system's allocator has no arenas to share")
 
 
 @contextmanager
@@ -134,6 +153,7 @@ def holding(settings: Settings) -> Iterator[None]:
 def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until told to stop; the caller holds the database (see ``holding``)."""
     check(settings)
+    share_one_heap()
     with worker_beside(settings):
         if settings.workers > 1:
             with TemporaryDirectory(prefix="heddle-counts-") as counts:
