@@ -173,7 +173,8 @@ class Session:
         for flavour in self._flavours:
             name = flavour.family.replace("heddle", "Heddle").replace("mlflow", "MLflow")
             name = name.replace("fasttrackml", "FastTrackML")
-            if name not in self.results.versions:
+            # Peers are pinned; Heddle may have changed since the rows that are kept.
+            if name not in self.results.versions or flavour.family == "heddle":
                 self.results.versions[name] = self._programs.version(flavour.family)
             if flavour.postgres:
                 self.results.versions["PostgreSQL"] = server_version()
