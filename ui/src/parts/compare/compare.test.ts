@@ -3,7 +3,7 @@ import { restore, USUAL } from "../chart/spec.ts";
 import { readSearch, writeSearch } from "@/lib/search.ts";
 import { deltasOf } from "./deltas.ts";
 import { diffLines } from "./textDiff.ts";
-import { NOTHING_SHOWN, readView, type ViewState, writeView } from "./viewState.ts";
+import { NAMES, NOTHING_SHOWN, readView, type ViewState, writeView } from "./viewState.ts";
 
 const busy: ViewState = {
   filter: "metrics.`a b` < 1 AND tags.t = 'x & y'",
@@ -37,6 +37,11 @@ describe("a view in the address", () => {
 
   it("comes back through the address as it was", () => {
     expect(readView(readSearch(writeSearch(writeView(busy))))).toEqual(busy);
+  });
+
+  it("takes empty words for missing ones", () => {
+    const blank = Object.fromEntries(NAMES.map((name) => [name, ""]));
+    expect(readView(blank)).toEqual(NOTHING_SHOWN);
   });
 
   it("is whole whatever the address holds", () => {

@@ -106,7 +106,9 @@ function shortLayout(layout: Layout): Record<string, Json> {
 
 export function readView(search: Search): ViewState {
   const charts = decode(search["charts"] ?? "");
-  const share = Number(search["share"] ?? USUAL_SHARE);
+  // An empty text is a missing one; as a number it would be 0, a closed comparison.
+  const given = search["share"] ?? "";
+  const share = given === "" ? USUAL_SHARE : Number(given);
   return {
     filter: search["filter"] ?? "",
     orders: readOrders(search["sort"] ?? ""),

@@ -126,7 +126,11 @@ export function DataGrid(props: DataGridProps) {
 
   const { pinned, loose, offset } = useMemo(() => splitColumns(columns, width), [columns, width]);
   const looseIds = useMemo(() => loose.map((column) => column.id), [loose]);
-  const pinnedIds = useMemo(() => pinned.map((column) => column.id), [pinned]);
+  // The run is asked for whether it is shown or not: cells may link to it.
+  const pinnedIds = useMemo(
+    () => [...new Set([...pinned.map((column) => column.id), source.runColumn])],
+    [pinned, source],
+  );
 
   // What it returns is only called here and in event handlers, never handed to memoised parts.
 

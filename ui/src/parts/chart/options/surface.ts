@@ -236,11 +236,15 @@ function cellOf(tiles: readonly Tile[], level: (z: number) => string): CustomSer
   return (params, api) => {
     const tile = tiles[params.dataIndex];
     if (tile === undefined) return null;
-    const [left = 0, bottom = 0] = api.coord([tile[0], tile[2]]);
-    const [right = 0, top = 0] = api.coord([tile[1], tile[3]]);
+    const [left, bottom] = api.coord([tile[0], tile[2]]).map(Math.round);
+    const [right, top] = api.coord([tile[1], tile[3]]).map(Math.round);
+    if (left === undefined || right === undefined || top === undefined || bottom === undefined) {
+      return null;
+    }
+    // Edges fall on whole pixels, so that neighbours neither overlap nor leave a seam.
     return {
       type: "rect",
-      shape: { x: left, y: top, width: Math.ceil(right - left), height: Math.ceil(bottom - top) },
+      shape: { x: left, y: top, width: right - left, height: bottom - top },
       style: { fill: level(tile[4]), opacity: 0.55 },
     };
   };
