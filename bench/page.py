@@ -1,0 +1,245 @@
+"""Owns how the page is measured in a Chromium: its data, the server, and the table of figures.
+
+``python -m bench.page`` fills a database (20,000 versions with 300 metrics, 100 runs of 100,000
+points), serves it, lets ``page.js`` open the page on it, and writes ``PAGE.md``. ``--seed-only``
+stops when the data are there; ``--versions`` and ``--points`` make it smaller.
+Always holds: a written row is a copy of one that the server wrote itself, with other values.
+Leaves to others: everything that is measured without a browser (``bench.run``).
+"""
+
+import argparse
+import json
+import math
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from bench.bulk import CACHE_KIB, SETTINGS, Copied
+from bench.client import Client
+from bench.places import HERE, ROOT, WORK
+from bench.seed import BASE_MS, create_experiment, create_run
+from bench.servers import FLAVOURS, Server
+
+MODEL = "wide"
+METRICS = 300
+KEYS = [f"group{n % 12}/metric_{n:03d}" for n in range(METRICS - 2)] + ["rmse", "accuracy"]
+PARAMS = ("n_estimators", "learning_rate", "kernel", "depth")
+LONG_RUNS = 100
+CHUNK = 500
+REPORT = HERE / "PAGE.md"
+
+
+def main() -> None:
+    """Seed, serve, measure, report."""
+    parser = argparse.ArgumentParser(prog="bench.page", description=__doc__)
+    parser.add_argument("--versions", type=int, default=20_000)
+    parser.add_argument("--points", type=int, default=100_000)
+    parser.add_argument("--data", type=Path, default=WORK / "page")
+    parser.add_argument("--seed-only", action="store_true")
+    given = parser.parse_args()
+    seeded = given.data / f"seeded-{given.versions}-{given.points}"
+    if not seeded.exists():
+        shutil.rmtree(given.data, ignore_errors=True)
+        seed(given.data, given.versions, given.points)
+        seeded.touch()
+    if given.seed_only:
+        return
+    with closing(_Serving(given.data)) as serving:
+        figures = measure(serving.url, given.versions)
+    REPORT.write_text(report(figures, given.versions, given.points), encoding="utf-8")
+    print(REPORT.read_text(encoding="utf-8"))
+
+
+class _Serving:
+    """Heddle on a data folder, until closed."""
+
+    def __init__(self, data: Path) -> None:
+        flavour = FLAVOURS["heddle"]
+        program = str(Path(sys.executable).with_name("heddle"))
+        self._server = Server(
+            flavour,
+            data,
+            lambda port: [program, "serve", "--port", str(port), "--data", str(data)],
+        )
+        self._server.start()
+        self.url = self._server.url
+
+    def close(self) -> None:
+        self._server.stop()
+
+
+def seed(data: Path, versions: int, points: int) -> None:
+    """Fill a new database: one run and one version through the protocol, the rest as copies."""
+    with closing(_Serving(data)) as serving:
+        client = Client(serving.url)
+        experiment = create_experiment(client, "bench-page")
+        run = create_run(client, experiment, "first")
+        uid = run["run_id"]
+        metrics = [
+            {"key": key, "value": 0.5, "timestamp": BASE_MS, "step": 0} for key in [*KEYS, "loss"]
+        ]
+        params = [{"key": key, "value": "1"} for key in PARAMS]
+        client.post("runs/log-batch", run_id=uid, metrics=metrics, params=params)
+        client.post("registered-models/create", name=MODEL)
+        client.post("model-versions/create", name=MODEL, source=f"runs:/{uid}/", run_id=uid,
+                    tags=[{"key": "team", "value": "stores"}])  # fmt: skip
+        client.close()
+    with closing(sqlite3.connect(data / "heddle.db", isolation_level=None)) as database:
+        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        for setting in SETTINGS:
+            database.execute(f"PRAGMA {setting}")
+        uids = _add_long_runs(database, uid, points)
+        _add_versions(database, uids, versions)
+        database.execute("ANALYZE")
+        database.execute("PRAGMA journal_mode = WAL")
+
+
+def _add_long_runs(database: sqlite3.Connection, first: str, points: int) -> list[str]:
+    """Runs with one metric of many points each; the names of all runs."""
+    draw = random.Random(7)
+    run = Copied.of(database, "runs", "uid = ?", first)
+    run_id = run.row[run.columns["id"]]
+    metric = Copied.of(database, "metrics", "run_id = ? AND key = 'loss'", run_id)
+    point = Copied.of(database, "points", "metric_id = ?", metric.row[metric.columns["id"]])
+    last_run = database.execute("SELECT max(id) FROM runs").fetchone()[0]
+    last_metric = database.execute("SELECT max(id) FROM metrics").fetchone()[0]
+    uids = [first]
+    for number in range(LONG_RUNS):
+        uid = f"{draw.getrandbits(128):032x}"
+        uids.append(uid)
+        ids = {"id": last_run + 1 + number, "uid": uid, "name": f"long-{number:03d}"}
+        metric_id = last_metric + 1 + number
+        noise, pace = random.Random(number), 1 + number / LONG_RUNS
+        values = [math.exp(-step * pace / points * 4) + noise.random() * 0.1
+                  for step in range(points)]  # fmt: skip
+        values[points // 3] = 3.0
+        database.execute("BEGIN")
+        uri = str(run.row[run.columns["artifact_uri"]]).replace(first, uid)
+        database.execute(run.insert, run.filled(**ids, artifact_uri=uri))
+        database.execute(
+            metric.insert,
+            metric.filled(
+                id=metric_id,
+                run_id=ids["id"],
+                value=values[-1],
+                step=points - 1,
+                timestamp_ms=BASE_MS + points - 1,
+                min_value=min(values),
+                max_value=max(values),
+            ),
+        )
+        database.executemany(
+            point.insert,
+            (
+                point.filled(metric_id=metric_id, step=n, timestamp_ms=BASE_MS + n, value=value)
+                for n, value in enumerate(values)
+            ),
+        )
+        database.execute("COMMIT")
+    return uids
+
+
+def _add_versions(database: sqlite3.Connection, uids: list[str], count: int) -> None:
+    """Versions 2 to ``count``; the first ones belong to the runs, so that they have series."""
+    draw = random.Random(11)
+    version = Copied.of(database, "versions", "number = 1")
+    version_id = version.row[version.columns["id"]]
+    metric = Copied.of(
+        database, "version_metrics", "version_id = ? AND key = ?", version_id, KEYS[0]
+    )
+    param = Copied.of(
+        database, "version_params", "version_id = ? AND key = ?", version_id, PARAMS[0]
+    )
+    tag = Copied.of(database, "version_tags", "owner_id = ?", version_id)
+    numeric = "number" if "number" in param.columns else None
+    for start in range(2, count + 1, CHUNK):
+        rows: dict[str, list[list[Any]]] = {"version": [], "metric": [], "param": [], "tag": []}
+        for number in range(start, min(start + CHUNK, count + 1)):
+            owner = version_id + number - 1
+            uid = uids[(number - 1) % len(uids)]
+            rows["version"].append(
+                version.filled(
+                    id=owner,
+                    number=number,
+                    uid=f"{draw.getrandbits(128):032x}",
+                    guid=f"{draw.getrandbits(128):032x}",
+                    created_ms=BASE_MS + number * 60_000,
+                    updated_ms=BASE_MS + number * 60_000,
+                    run_uid=uid,
+                    run_name=f"trial-{number:05d}",
+                )
+            )
+            for key in KEYS:
+                value = draw.random()
+                rows["metric"].append(
+                    metric.filled(
+                        version_id=owner, key=key, value=value, min_value=value, max_value=value
+                    )
+                )
+            for key, text in _params(draw).items():
+                named: dict[str, object] = {"version_id": owner, "key": key, "value": text}
+                if numeric:
+                    named[numeric] = None if key == "kernel" else float(text)
+                rows["param"].append(param.filled(**named))
+            rows["tag"].append(tag.filled(owner_id=owner, value=f"team {draw.randrange(6)}"))
+        copies = {"version": version, "metric": metric, "param": param, "tag": tag}
+        database.execute("BEGIN")
+        for name, copied in copies.items():
+            database.executemany(copied.insert, rows[name])
+        database.execute("COMMIT")
+
+
+def _params(draw: random.Random) -> dict[str, str]:
+    return {
+        "n_estimators": str(draw.randrange(50, 500, 50)),
+        "learning_rate": f"{10 ** -draw.uniform(1, 4):.5f}",
+        "kernel": draw.choice(("rbf", "poly", "linear")),
+        "depth": str(draw.randrange(2, 12)),
+    }
+
+
+def measure(url: str, versions: int) -> list[dict[str, Any]]:
+    """What ``page.js`` finds, several rounds of each."""
+    done = subprocess.run(
+        ["node", str(HERE / "page.js"), url, str(versions)],
+        cwd=ROOT / "ui",
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def report(figures: Iterable[dict[str, Any]], versions: int, points: int) -> str:
+    """The table, in Markdown."""
+    about = (
+        f"One model of {versions:,} versions with {METRICS} metrics each; {LONG_RUNS} runs of"
+        f" {points:,} points of one metric. Heddle on SQLite, the built page, headless Chromium"
+        " without a GPU on the same 2 cores. Medians (worst in brackets); made by"
+        " `python -m bench.page`. The server is fresh for the first round; later ones find series"
+        " that it keeps, so only the first of the lines was read from the database."
+    )
+    lines = [
+        "# The page, measured in Chromium",
+        "",
+        about,
+        "",
+        "| Work | Aim | Reached | |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {each['what']} | {each['aim']} | {each['median']} ({each['worst']}) {each['unit']}"
+        f" | {each.get('note', '')} |"
+        for each in figures
+    ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
