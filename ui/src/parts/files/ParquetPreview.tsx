@@ -63,7 +63,9 @@ function textOf(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value.slice(0, TEXT_MAX);
   if (value instanceof Date) return value.toISOString();
-  if (typeof value !== "object") return String(value);
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+    return String(value);
+  }
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   const text = JSON.stringify(value, (_key, each: unknown) =>
     typeof each === "bigint" ? String(each) : each,

@@ -1,0 +1,151 @@
+/** Dialogs of a model: deleting it or a version with what hangs on them, registering a version. */
+import { Field, Input, Select, Text } from "@fluentui/react-components";
+import { useQueryClient } from "@tanstack/react-query";
+import { useRouter } from "@tanstack/react-router";
+import { useState } from "react";
+import { plural, sizeText } from "@/lib/format.ts";
+import { FormDialog } from "@/parts/FormDialog.tsx";
+import { notify } from "@/parts/notices.ts";
+import {
+  createVersion,
+  deleteModel,
+  deleteVersion,
+  type Model,
+  refreshModel,
+  type Version,
+} from "./queries.ts";
+
+interface ModelDialogProps {
+  readonly workspace: string;
+  readonly model: Model;
+  readonly onClose: () => void;
+}
+
+export function DeleteModelDialog({ workspace, model, onClose }: ModelDialogProps) {
+  const router = useRouter();
+  const [typed, setTyped] = useState("");
+  return (
+    <FormDialog
+      title="Delete this model?"
+      action="Delete"
+      isDangerous
+      isRefused={typed !== model.name}
+      onClose={onClose}
+      onSubmit={async () => {
+        await deleteModel(workspace, model.name);
+        notify({ title: `${model.name} deleted` });
+        await router.navigate({ to: "/w/$workspace", params: { workspace } });
+      }}
+    >
+      <Text>
+        {plural(model.versions, "version")} and {plural(model.aliases.length, "alias", "aliases")}{" "}
+        go with it, and code that names them fails. The runs that made them stay.
+      </Text>
+      <Field label={`Type ${model.name} to confirm`}>
+        <Input autoFocus value={typed} onChange={(_event, data) => setTyped(data.value)} />
+      </Field>
+    </FormDialog>
+  );
+}
+
+export function DeleteVersionDialog({
+  workspace,
+  version,
+  onClose,
+}: {
+  readonly workspace: string;
+  readonly version: Version;
+  readonly onClose: () => void;
+}) {
+  const router = useRouter();
+  const queries = useQueryClient();
+  const { model, version: number, aliases, copies } = version;
+  return (
+    <FormDialog
+      title={`Delete version ${number}?`}
+      action="Delete"
+      isDangerous
+      onClose={onClose}
+      onSubmit={async () => {
+        await deleteVersion(workspace, version);
+        notify({ title: `Version ${number} of ${model} deleted` });
+        await router.navigate({
+          to: "/w/$workspace/models/$model",
+          params: { workspace, model },
+        });
+        await refreshModel(queries, workspace, model);
+      }}
+    >
+      <Text>
+        {aliases.length > 0
+          ? `${aliases.map((alias) => `@${alias}`).join(", ")} will point nowhere, and what uses ${aliases.length === 1 ? "it" : "them"} fails. `
+          : "No alias points to it. "}
+        {copies.length > 0
+          ? `${plural(copies.length, "copy", "copies")} of it keep their own files: ${copies.map((copy) => `${copy.model} v${copy.version}`).join(", ")}. `
+          : ""}
+        {version.run ? `Its run ${version.run.name} stays. ` : ""}
+        {plural(version.files_total, "file")} ({sizeText(version.size_bytes)}) are freed where
+        nothing else uses them. This cannot be undone.
+      </Text>
+    </FormDialog>
+  );
+}
+
+const SOURCES = {
+  run: "A folder of a run",
+  logged_model: "A logged model",
+  copy_of: "Another version",
+} as const;
+type SourceKind = keyof typeof SOURCES;
+
+export function RegisterDialog({ workspace, model, onClose }: ModelDialogProps) {
+  const router = useRouter();
+  const queries = useQueryClient();
+  const [kind, setKind] = useState<SourceKind>("run");
+  const [key, setKey] = useState("");
+  const [path, setPath] = useState("model");
+  const [alias, setAlias] = useState("");
+  const labels = { run: "Run id", logged_model: "Logged model id", copy_of: "model/number" };
+  return (
+    <FormDialog
+      title="Register a new version"
+      action="Register"
+      isRefused={key.trim() === ""}
+      onClose={onClose}
+      onSubmit={async () => {
+        const made = await createVersion(workspace, model.name, {
+          [kind]: key.trim(),
+          ...(kind === "run" ? { path: path.trim() } : {}),
+          ...(alias.trim() === "" ? {} : { aliases: [alias.trim().replace(/^@/, "")] }),
+        });
+        notify({ title: `Version ${made.version} registered` });
+        await refreshModel(queries, workspace, model.name);
+        await router.navigate({
+          to: "/w/$workspace/models/$model/versions/$version",
+          params: { workspace, model: model.name, version: String(made.version) },
+        });
+      }}
+    >
+      <Field label="From">
+        <Select value={kind} onChange={(_event, data) => setKind(data.value as SourceKind)}>
+          {Object.entries(SOURCES).map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </Select>
+      </Field>
+      <Field label={labels[kind]} required>
+        <Input autoFocus value={key} onChange={(_event, data) => setKey(data.value)} />
+      </Field>
+      {kind === "run" && (
+        <Field label="Folder of the model among its files">
+          <Input value={path} onChange={(_event, data) => setPath(data.value)} />
+        </Field>
+      )}
+      <Field label="Alias" hint="Points to the new version from the start">
+        <Input value={alias} onChange={(_event, data) => setAlias(data.value)} />
+      </Field>
+    </FormDialog>
+  );
+}

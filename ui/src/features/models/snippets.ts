@@ -1,0 +1,150 @@
+/**
+ * Code that people copy: how a version is registered, how it is applied.
+ *
+ * Always holds: names stand in the code as that language writes them, whatever marks they hold.
+ */
+import type { Version } from "./queries.ts";
+
+export interface Snippet {
+  readonly id: string;
+  readonly label: string;
+  readonly language: string;
+  readonly code: string;
+}
+
+export interface Applied {
+  readonly address: string;
+  readonly workspace: string;
+  readonly version: Pick<Version, "model" | "version" | "aliases" | "signature">;
+  /** Such as `champion`; the number when left out. */
+  readonly alias?: string;
+}
+
+/** A text as Python writes it. */
+function py(text: string): string {
+  return JSON.stringify(text);
+}
+
+/** A text as SQL writes it. */
+function sql(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A name as SQL writes it. */
+function sqlName(name: string): string {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A text as a shell takes it. */
+function sh(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function setUp({ address, workspace }: Pick<Applied, "address" | "workspace">): string {
+  const chosen = workspace === "default" ? "" : `mlflow.set_workspace(${py(workspace)})\n`;
+  return `mlflow.set_tracking_uri(${py(address)})\n${chosen}`;
+}
+
+/** Names of the input columns; empty where the model has none. */
+function columnsOf({ version }: Applied): string[] {
+  return version.signature?.inputs.map((field) => field.name).filter((name) => name !== "") ?? [];
+}
+
+/** How an empty model gets its first version. */
+export function registration(address: string, workspace: string, model: string): string {
+  return `import mlflow
+from mlflow.models import infer_signature
+from sklearn.datasets import make_regression
+from sklearn.ensemble import RandomForestRegressor
+
+${setUp({ address, workspace })}
+X, y = make_regression(n_features=4, random_state=0)
+params = {"n_estimators": 50, "random_state": 42}
+
+with mlflow.start_run():
+    model = RandomForestRegressor(**params).fit(X, y)
+    mlflow.log_params(params)
+    mlflow.log_metric("r2", model.score(X, y))
+    mlflow.sklearn.log_model(
+        model,
+        name="model",
+        signature=infer_signature(X, model.predict(X)),
+        registered_model_name=${py(model)},
+    )
+`;
+}
+
+/** How a version is applied to tables, in every way that there is. */
+export function application(applied: Applied): Snippet[] {
+  const { address, workspace, version, alias } = applied;
+  const name = version.model;
+  const number = String(version.version);
+  const named = alias === undefined ? `${name}/${number}` : `${name}@${alias}`;
+  const uri = `models:/${named}`;
+  const columns = columnsOf(applied);
+  const listed = columns.map(py).join(", ");
+  const args = columns.length === 0 ? "*" : columns.map(sqlName).join(", ");
+  const there = workspace === "default" ? "" : ` --workspace ${sh(workspace)}`;
+  return [
+    {
+      id: "python",
+      label: "Python",
+      language: "python",
+      code: `import heddle
+
+heddle.predict(
+    ${py(named)},
+    "input.parquet",
+    "predictions.parquet",
+    server=${py(address)},
+${workspace === "default" ? "" : `    workspace=${py(workspace)},\n`})
+`,
+    },
+    {
+      id: "pyspark",
+      label: "PySpark",
+      language: "python",
+      code: `import mlflow
+
+${setUp(applied)}
+table = spark.read.parquet("input.parquet")
+predict = mlflow.pyfunc.spark_udf(spark, ${py(uri)})
+scored = table.withColumn("prediction", predict(${
+        columns.length === 0
+          ? "*table.columns"
+          : columns.length > 6
+            ? `\n    ${columns.map(py).join(",\n    ")},\n`
+            : listed
+      }))
+scored.write.mode("overwrite").parquet("predictions.parquet")
+`,
+    },
+    {
+      id: "sql",
+      label: "SQL",
+      language: "sql",
+      code: `SELECT *, PREDICT(${sql(named)}, ${args}) AS prediction
+FROM 'input.parquet'
+`,
+    },
+    {
+      id: "shell",
+      label: "Command line",
+      language: "shell",
+      code: `heddle predict ${sh(named)} input.parquet predictions.parquet --server ${sh(address)}${there}
+`,
+    },
+    {
+      id: "mlflow",
+      label: "MLflow",
+      language: "python",
+      code: `import mlflow
+import pandas as pd
+
+${setUp(applied)}
+model = mlflow.pyfunc.load_model(${py(uri)})
+predictions = model.predict(pd.read_parquet("input.parquet")${columns.length === 0 ? "" : `[${listed.length > 60 ? `[\n    ${columns.map(py).join(",\n    ")},\n]` : `[${listed}]`}]`})
+`,
+    },
+  ];
+}
