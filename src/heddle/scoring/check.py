@@ -77,7 +77,10 @@ class Verdict:
                 f"To accept the casts: --cast {' --cast '.join(offered[:8])}, or --cast '*'."
             )
         if any(problem.kind == "missing" for problem in self.problems):
-            lines.append("To take a column of another name: --map MODEL_COLUMN=TABLE_COLUMN.")
+            lines.append(
+                "To take a column of another name: --map MODEL_COLUMN=TABLE_COLUMN"
+                " (mapping={...} in Python)."
+            )
         return "\n".join(lines)
 
 

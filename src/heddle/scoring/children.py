@@ -136,7 +136,7 @@ class Child:
         self.limits = limits
         self.walls: list[str] = []
         self.libraries: dict[str, str] = {}
-        self.path = "pyfunc"
+        self.path = ""
         self._scratch = Path(tempfile.mkdtemp(prefix="heddle-model-"))
         self._slots = [_Slot() for _ in range(SLOTS)]
         self._sent = 0

@@ -263,7 +263,8 @@ class Stream:
             shared.done.put(error)
         finally:
             if child is not None:
-                self.path = child.path
+                # One that came too late for any batch cannot say which way was taken.
+                self.path = child.path or self.path
                 child.close()
 
     def _child(self) -> Child:
@@ -318,7 +319,9 @@ def open_stream(prepared: Prepared, rows: int) -> Iterator[tuple[Stream, Batches
     """
     plan, source, steps = prepared.plan, prepared.source, prepared.verdict.steps
     fed = [step.column for step in steps]
-    held = set(fed) | set(source.schema.names if plan.output.columns is None else plan.output.columns)
+    held = set(fed) | set(
+        source.schema.names if plan.output.columns is None else plan.output.columns
+    )
     size = plan.batch_rows or rows_in_batch(source.schema, sorted(held & set(source.schema.names)))
     count = plan.processes or (os.cpu_count() or 1)
     if 0 <= rows < size * count:

@@ -28,6 +28,13 @@ PREDICTIONS = "predictions"
 CHECKED_ROWS = 2048
 """Rows of the first batch on which a fast path has to agree with pyfunc, bit for bit."""
 WORDS_MAX = 4000
+DISTRIBUTIONS = {
+    "mlflow": ("mlflow", "mlflow-skinny"),
+    "sklearn": ("scikit-learn",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+    "yaml": ("pyyaml",),
+}
+"""Where modules come from whose distributions are named otherwise."""
 HEADER = struct.Struct("<Q")
 Array = np.ndarray[Any, Any]
 
@@ -320,14 +327,15 @@ _PLAIN_STEPS = ("sklearn.preprocessing._data", "sklearn.decomposition.", "sklear
 def find_fast(model: Any) -> Callable[[pa.RecordBatch], Any] | None:
     """A way past pandas for this model, None where there is none.
 
-    Only for signatures whose columns are all required numbers of one floating type, in which case
-    pyfunc changes neither values nor order.
+    Only for signatures whose columns are all numbers of one floating type, in which case pyfunc
+    changes neither values nor order. An optional column that is absent makes the first batch fail
+    this way, which leaves pyfunc's.
     """
     schema = model.metadata.get_input_schema()
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
         return None
     kinds = {str(kind) for kind in schema.input_types()}
-    if kinds not in ({"DataType.double"}, {"DataType.float"}) or schema.optional_input_names():
+    if kinds not in ({"DataType.double"}, {"DataType.float"}):
         return None
     dtype = np.dtype(np.float64 if kinds == {"DataType.double"} else np.float32)
     names = [str(name) for name in schema.input_names()]
@@ -434,17 +442,17 @@ def _lightgbm(
 
 
 def libraries() -> dict[str, str]:
-    """Versions of what predicts here: Python, and every distribution that was loaded."""
+    """Versions of what predicts here: Python, and the distributions of the modules loaded."""
     import platform  # noqa: PLC0415 -- once, after the model
     from importlib import metadata  # noqa: PLC0415
 
     found = {"python": platform.python_version()}
     loaded = {name.partition(".")[0] for name in sys.modules}
-    for module, distributions in metadata.packages_distributions().items():
-        if module in loaded and not module.startswith("_"):
-            for name in distributions:
-                with contextlib.suppress(metadata.PackageNotFoundError):
-                    found[name] = metadata.version(name)
+    for module in loaded - sys.stdlib_module_names:
+        # Asking which distribution each module is from reads them all; names are mostly the same.
+        for name in DISTRIBUTIONS.get(module, (module,)):
+            with contextlib.suppress(metadata.PackageNotFoundError, ValueError):
+                found[name] = metadata.version(name)
     return dict(sorted(found.items()))
 
 

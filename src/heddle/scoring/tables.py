@@ -423,8 +423,7 @@ class _DuckDB:
         """As `Source.read`."""
         del pieces
         with self._make() as connection:
-            connection.execute(self._statement)
-            reader: Any = connection.to_arrow_reader(batch_rows)
+            reader: Any = connection.sql(self._statement).to_arrow_reader(batch_rows)
             yield from rebatch((batch.select(columns) for batch in reader), batch_rows)
 
 

@@ -380,10 +380,9 @@ def _united(
             odd = ", ".join(sorted(set(was) ^ set(now)))
             raise Invalid(f"The table there has other columns than the new rows: {odd}.")
     try:
-        connection.execute(statement)
+        reader: Any = connection.sql(statement).to_arrow_reader(65_536)
     except duckdb.Error as error:
         raise Invalid(f"The new rows do not fit the table there: {error}") from None
-    reader: Any = connection.to_arrow_reader(65_536)
     return reader.schema, iter(reader)
 
 
