@@ -51,7 +51,7 @@ def test_every_screen_is_the_page_and_may_load_nothing_from_elsewhere(api, built
     assert answer.headers["cache-control"] == "no-cache"
     policy = answer.headers["content-security-policy"].split("; ")
     assert "default-src 'none'" in policy
-    assert "script-src 'self'" in policy
+    assert "script-src 'self' 'wasm-unsafe-eval'" in policy
     assert "frame-ancestors 'self'" in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
 

@@ -28,7 +28,7 @@ EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 POLICY = "; ".join(
     (
         "default-src 'none'",
-        "script-src 'self'",
+        "script-src 'self' 'wasm-unsafe-eval'",  # unpacks Parquet; no text becomes script by it
         f"style-src-elem 'self' {EMPTY_STYLE}",
         "style-src-attr 'unsafe-inline'",  # tooltips of charts are placed and coloured by attribute
         "img-src 'self' data: blob:",

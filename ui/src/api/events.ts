@@ -57,6 +57,15 @@ export function followWorkspace(
   let retry: ReturnType<typeof setTimeout> | undefined;
   let source: EventSource | undefined;
   let wasLost = false;
+  let isFirst = true;
+
+  /** What was answered before the stream began may have changed in between. */
+  function askAgain() {
+    void queries.invalidateQueries({
+      predicate: ({ meta, state }) =>
+        meta?.watch !== undefined && state.data !== undefined && state.fetchStatus === "idle",
+    });
+  }
 
   function flush() {
     timer = undefined;
@@ -79,7 +88,8 @@ export function followWorkspace(
     source.addEventListener("resync", () => void queries.invalidateQueries());
     source.addEventListener("open", () => {
       if (wasLost) void queries.invalidateQueries();
-      wasLost = false;
+      else if (isFirst) askAgain();
+      wasLost = isFirst = false;
       onState(true);
     });
     source.addEventListener("error", () => {

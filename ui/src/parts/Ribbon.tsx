@@ -35,7 +35,11 @@ const useStyles = makeStyles({
     marginInlineStart: `calc(-1 * ${tokens.spacingHorizontalS})`,
   },
   tools: { flexGrow: 1, minWidth: 0, flexWrap: "nowrap", overflow: "hidden", paddingInline: 0 },
-  tool: { flexShrink: 0, whiteSpace: "nowrap" },
+  tool: {
+    flexShrink: 0,
+    whiteSpace: "nowrap",
+    "& > button": { fontWeight: tokens.fontWeightRegular },
+  },
 });
 
 export function Ribbon({ commands }: { commands: readonly Command[] }) {

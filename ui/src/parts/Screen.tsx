@@ -39,7 +39,7 @@ const useStyles = makeStyles({
     backgroundColor: tokens.colorNeutralBackground1,
     borderBottom: `1px solid ${tokens.colorNeutralStroke2}`,
   },
-  crumbs: { minHeight: "32px", overflow: "hidden" },
+  crumbs: { display: "flex", alignItems: "center", minHeight: "32px", overflow: "hidden" },
   crumb: {
     minWidth: 0,
     whiteSpace: "nowrap",

@@ -101,18 +101,17 @@ export function AliasEditor({ workspace, version, taken }: AliasEditorProps) {
         </Button>
       ) : (
         <form className={styles.one} onSubmit={add}>
-          <Tooltip content={refusal ?? "Letters, digits, _ and -"} relationship="description">
-            <Input
-              autoFocus
-              size="small"
-              className={styles.box}
-              aria-label="Alias"
-              placeholder="champion"
-              value={draft}
-              onChange={(_event, data) => setDraft(data.value)}
-              onKeyDown={(event) => event.key === "Escape" && setDraft(null)}
-            />
-          </Tooltip>
+          <Input
+            autoFocus
+            size="small"
+            className={styles.box}
+            aria-label="Alias"
+            title={refusal ?? "Letters, digits, _ and -"}
+            placeholder="champion"
+            value={draft}
+            onChange={(_event, data) => setDraft(data.value)}
+            onKeyDown={(event) => event.key === "Escape" && setDraft(null)}
+          />
           <Tooltip content="Save alias" relationship="label">
             <Button
               type="submit"
