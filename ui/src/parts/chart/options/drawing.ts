@@ -41,7 +41,6 @@ export interface Drawing {
   readonly summary: string;
 }
 
-const TOP = 12;
 const INFINITE = 1.797e308;
 
 export function isDrawn(value: number, scale: Scale): boolean {
