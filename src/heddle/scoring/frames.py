@@ -67,18 +67,12 @@ def predict(
         tell: hears of progress.
         warn: hears of warnings; `warnings.warn` unless told.
 
-    Returns:
-        The same kind as ``table``; for an address its receipt with ``output``, else an Arrow table.
-
-    Raises:
-        SchemaRefused: the table is not what the model takes; everything wrong is listed.
-        ModelFailed: the model could not be loaded, raised, broke a limit or died.
-        HeddleError: nothing there, nothing answers, or a plan that cannot be meant.
+    Returns the same kind as ``table``; for an address its receipt with ``output``, else an Arrow
+    table. Raises ``SchemaRefused`` (with all that does not fit), ``ModelFailed``, ``HeddleError``.
     """
     is_address = isinstance(table, str | Path)
     if output is not None and not is_address:
         raise Invalid("An output is for a table that is named by its address; this one is in hand.")
-    names = (predictions,) if isinstance(predictions, str) else tuple(predictions)
     plan = Plan(
         model=Model(uri=model, workspace=workspace),
         input=Input(address=str(table) if is_address else IN_HAND),
@@ -87,7 +81,7 @@ def predict(
             mode=mode,  # type: ignore[arg-type]
             key=tuple(key),
             columns=None if columns is None else tuple(columns),
-            predictions=names,
+            predictions=(predictions,) if isinstance(predictions, str) else tuple(predictions),
         ),
         mapping=dict(mapping or {}),
         params=dict(params or {}),
@@ -97,14 +91,23 @@ def predict(
         limits=limits or Limits(),
     )
     home = None if models.parse(model).folder else models.find_home(server, data)
-    source = None if is_address else _source(table)
-    prepared = local.prepare(plan, home=home, source=source)
+    prepared = local.prepare(plan, home=home, source=None if is_address else _source(table))
+    return _applied(prepared, table, tell, warn or _warn)
+
+
+def _applied(
+    prepared: local.Prepared,
+    table: Any,
+    tell: Callable[[local.Progress], None] | None,
+    warn: Callable[[str], None],
+) -> Any:
+    """Run what is prepared; a receipt, or the table in the kind that was given."""
     for words in [*local.library_warnings(prepared), *prepared.verdict.warnings]:
-        (warn or _warn)(words)
-    if output is not None:
-        receipt: Receipt = local.run(plan, prepared=prepared, tell=tell)
+        warn(words)
+    if prepared.plan.output.address != IN_HAND:
+        receipt: Receipt = local.run(prepared.plan, prepared=prepared, tell=tell)
         return receipt
-    if is_address:
+    if isinstance(table, str | Path):
         return _streamed(prepared, tell)
     return _attached(table, prepared, tell)
 
@@ -112,7 +115,7 @@ def predict(
 def _warn(words: str) -> None:
     import warnings  # noqa: PLC0415 -- only when there is something to say
 
-    warnings.warn(words, stacklevel=4)
+    warnings.warn(words, stacklevel=5)
 
 
 def _kind(table: Any) -> str:
