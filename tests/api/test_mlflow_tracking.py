@@ -213,6 +213,17 @@ def test_many_writers_at_once(api: Api) -> None:
     assert info["data"]["metrics"][0]["step"] == 99
 
 
+def test_logged_models_of_one_shape_of_search(api: Api) -> None:
+    """Statements are kept by the shape of a search; each search still has its own values."""
+    for name in ("first", "second", "third"):
+        experiment = api.post("experiments/create", name=name).body["experiment_id"]
+        made = api.post("logged-models", experiment_id=experiment, name=name).body
+        for text in (f"name = '{name}'", f"name IN ('{name}', 'x')", f"name LIKE '{name[:3]}%'"):
+            ask = {"experiment_ids": [experiment], "filter": text}
+            found = api.post("logged-models/search", **ask).body["models"]
+            assert [m["info"]["model_id"] for m in found] == [made["model"]["info"]["model_id"]]
+
+
 def test_logged_models(api: Api) -> None:
     uid = api.run()
     made = api.post(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_a_write_that_fails_before_writing_needs_no_undoing(database: Database):
         raise Invalid("Nothing was written.")
 
     for number in range(5):
-        database.write_now(lambda tx, number=number: create(tx, f"shared-{number}"), LOCAL)
+        database.write_now(partial(create, name=f"shared-{number}"), LOCAL)
         with pytest.raises(Invalid, match="Nothing"):
             database.write_now(refuse, LOCAL)
     assert names(database) == [f"shared-{number}" for number in range(5)]

@@ -148,10 +148,10 @@ def check_text(body: bytes) -> None:
     else:
         if not high:
             return
-    raise Invalid(
-        "The request body spells a character that is none (\\u0000, or half of a pair such as"
-        " \\ud83d alone); send text."
+    what = (
+        "a NUL character (\\u0000)" if number == 0 else "half of a surrogate pair (\\ud800-\\udfff)"
     )
+    raise Invalid(f"The request body spells {what}, which cannot be stored; send text.")
 
 
 class Disconnected(Exception):

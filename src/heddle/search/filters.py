@@ -42,7 +42,7 @@ def valued(values: Mapping[str, Any]) -> Bind:
     """Parameters that carry their values."""
 
     def bind(name: str, kind: sa.types.TypeEngine[Any], *, many: bool = False) -> Any:
-        return sa.bindparam(None, values[name], type_=kind, expanding=many)
+        return sa.bindparam(None, values[name], type_=kind, expanding=many, unique=True)
 
     return bind
 

@@ -151,7 +151,7 @@ class Scope:
     def __init__(self, condition: Condition) -> None:
         self.given = condition
         elements = iterate(condition)
-        self.unnamed = [e for e in elements if isinstance(e, sa.BindParameter) and e.unique]
+        self.unnamed = [e for e in elements if isinstance(e, sa.BindParameter) and not e.required]
         self.values = {f"q_given{n}": e.effective_value for n, e in enumerate(self.unnamed)}
         structure = condition._generate_cache_key()  # noqa: SLF001 -- what SQLAlchemy caches by
         self.shape: object = id(condition) if structure is None else structure.key

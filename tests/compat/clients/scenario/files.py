@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import mlflow
@@ -141,7 +142,7 @@ def log_figure(scene: Scene) -> None:
 def log_image(scene: Scene) -> None:
     """Images from numpy and pillow; newer clients also by key and step."""
     scene.new_experiment("image")
-    pixels = np.zeros((8, 12, 3), dtype=np.uint8)
+    pixels: Any = np.zeros((8, 12, 3), dtype=np.uint8)
     pixels[2:4] = (255, 128, 0)
     with mlflow.start_run() as active:
         mlflow.log_image(pixels, "array.png")
