@@ -62,7 +62,7 @@ check: dev ## formatting, lint, types, who imports whom; says all that is wrong 
 	@failed=; \
 	$(BIN)/ruff format --check --quiet --output-format concise . || \
 		{ failed=yes; echo 'make fix formats these files' >&2; }; \
-	$(BIN)/ruff check --quiet --output-format concise . || failed=yes; \
+	$(BIN)/ruff check --no-cache --quiet --output-format concise . || failed=yes; \
 	$(BIN)/mypy --no-error-summary || failed=yes; \
 	said=$$($(BIN)/lint-imports --no-logo --cache-dir .cache/imports) || \
 		{ failed=yes; echo "$$said"; }; \

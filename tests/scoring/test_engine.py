@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import applied_models
 import deltalake
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+import applied_models
 from heddle.errors import AlreadyExists, Invalid
 from heddle.scoring import local, targets
 from heddle.scoring.children import Child
