@@ -51,7 +51,9 @@ class Server:
         self.folder = folder
         self.database = database
         self.port = find_port()
-        self.environ = {**os.environ, "PYTHONPATH": f"{SOURCES}:{HERE}", **(environ or {})}
+        # The worker beside a server has tests of its own; here only the server's own writes count.
+        own = {"PYTHONPATH": f"{SOURCES}:{HERE}", "HEDDLE_WORKER": "no"}
+        self.environ = {**os.environ, **own, **(environ or {})}
         self.before = list(before)
         """What is put before the command, as a program that sets limits."""
         self.module: Sequence[str] = ("heddle",)
