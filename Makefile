@@ -94,6 +94,11 @@ bench: dev ## measure beside MLflow and FastTrackML; ARGS="--help" says what can
 bench-quick: dev ## the same in small, under three minutes
 	@$(BIN)/python -m bench --quick $(ARGS)
 
+.PHONY: docs
+docs: dev ## write docs/reference and openapi.json from the program
+	@$(BIN)/python -m heddle.api.openapi openapi.json
+	@$(BIN)/python tools/reference.py docs/reference
+
 .PHONY: torture
 torture: dev ## kill servers under load N (1000) times; writes bench/TORTURE.md
 	@PYTHONPATH=src:tests/support:tests/proof $(BIN)/python -m torture $(or $(N),1000) $(ARGS)
