@@ -1,7 +1,8 @@
 """The web page in a real browser, against a real server with real runs of the stock client.
 
 Each ``ui/tests/NAME.spec.ts`` is one test with a fresh database, which ``tests/page/data/NAME.py``
-fills first if it is there: a program that knows the server by ``MLFLOW_TRACKING_URI`` alone.
+fills first if it is there: a program that knows the server by ``MLFLOW_TRACKING_URI`` alone, and
+where tables for its worker may lie by ``HEDDLE_TABLES``.
 Needs a Chromium and the built page, and says what is missing.
 """
 
@@ -26,6 +27,8 @@ SPECS = sorted(UI.glob("tests/*.spec.ts"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_S = 30
 SPEC_S = 110
+WITH_WORKER = ("apply",)
+"""Specs whose server has a worker beside it."""
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +56,13 @@ def playwright() -> list[str]:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[str]:
-    """A server on a fresh database; its address."""
+def serving(data: Path, worker: str) -> Iterator[str]:
+    """A server on a fresh database, with a worker if ``yes``; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "heddle", "serve", "--port", str(port), "--data", str(data)]
+    command += ["--worker", worker]
     with (
         (data.parent / "server.log").open("w") as log,
         subprocess.Popen(command, stdout=log, stderr=log) as server,
@@ -87,16 +91,18 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 @pytest.mark.timeout(SPEC_S + 60)
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.name.removesuffix(".spec.ts"))
 def test_page(spec: Path, browser: str, playwright: list[str], tmp_path: Path):
-    with serving(tmp_path / "data") as url:
+    name = spec.name.removesuffix(".spec.ts")
+    worker = "yes" if name in WITH_WORKER else "no"
+    with serving(tmp_path / "data", worker) as url:
         environ = {
             **os.environ,
             "HEDDLE_URL": url,
             "HEDDLE_BROWSER": browser,
+            "HEDDLE_TABLES": str(tmp_path / "data" / "tables"),
             "MLFLOW_TRACKING_URI": url,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "PWTEST_CACHE_DIR": str(tmp_path / "cache"),
         }
-        name = spec.name.removesuffix(".spec.ts")
         fill = Path(__file__).parent / "data" / f"{name}.py"
         if fill.exists():
             subprocess.run([sys.executable, str(fill)], env=environ, check=True, timeout=SPEC_S)

@@ -235,6 +235,11 @@ function useActions(workspace: string, onShortcuts: () => void): Entry[] {
       `Workspace ${workspace}`,
       () => void router.navigate({ to: "/w/$workspace", params: { workspace } }),
     ],
+    ["All runs", () => void router.navigate({ to: "/w/$workspace/runs", params: { workspace } })],
+    [
+      "Monitor: jobs",
+      () => void router.navigate({ to: "/w/$workspace/jobs", params: { workspace } }),
+    ],
     ["All workspaces", () => void router.navigate({ to: "/workspaces" })],
     ["Create", () => void router.navigate({ to: "/create" })],
   ];

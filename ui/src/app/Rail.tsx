@@ -13,11 +13,15 @@ import {
 import {
   AddCircleFilled,
   AddCircleRegular,
+  BeakerFilled,
+  BeakerRegular,
   DarkThemeRegular,
   DocumentTextRegular,
   HomeFilled,
   HomeRegular,
   MoreHorizontalRegular,
+  PulseFilled,
+  PulseRegular,
   StackFilled,
   StackRegular,
 } from "@fluentui/react-icons";
@@ -98,7 +102,11 @@ const useStyles = makeStyles({
 export function Rail({ workspace }: { workspace: string }) {
   const styles = useStyles();
   const { pathname } = useLocation();
-  const isWorkspace = pathname === "/workspaces" || pathname.startsWith("/w/");
+  const here = `/w/${encodeURIComponent(workspace)}`;
+  const isMonitor = pathname.startsWith(`${here}/jobs`);
+  const isRuns = pathname.startsWith(`${here}/runs`);
+  const isWorkspace =
+    pathname === "/workspaces" || (pathname.startsWith("/w/") && !isMonitor && !isRuns);
   return (
     <nav className={styles.rail} aria-label="Main">
       <Link to="/" {...look(styles, pathname === "/")}>
@@ -108,6 +116,14 @@ export function Rail({ workspace }: { workspace: string }) {
       <Link to="/w/$workspace" params={{ workspace }} {...look(styles, isWorkspace)}>
         <Icon>{isWorkspace ? <StackFilled /> : <StackRegular />}</Icon>
         Workspaces
+      </Link>
+      <Link to="/w/$workspace/runs" params={{ workspace }} {...look(styles, isRuns)}>
+        <Icon>{isRuns ? <BeakerFilled /> : <BeakerRegular />}</Icon>
+        Runs
+      </Link>
+      <Link to="/w/$workspace/jobs" params={{ workspace }} {...look(styles, isMonitor)}>
+        <Icon>{isMonitor ? <PulseFilled /> : <PulseRegular />}</Icon>
+        Monitor
       </Link>
       <Link to="/create" {...look(styles, pathname === "/create")}>
         <Icon>{pathname === "/create" ? <AddCircleFilled /> : <AddCircleRegular />}</Icon>

@@ -106,6 +106,16 @@ const compare = createRoute({
     "CompareScreen",
   ),
 });
+const jobs = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/jobs",
+  component: lazyRouteComponent(() => import("@/features/jobs/JobsScreen.tsx"), "JobsScreen"),
+});
+const job = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/jobs/$job",
+  component: lazyRouteComponent(() => import("@/features/jobs/JobScreen.tsx"), "JobScreen"),
+});
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -121,6 +131,8 @@ export const router = createRouter({
     run,
     loggedModel,
     compare,
+    jobs,
+    job,
   ]),
   parseSearch: readSearch,
   stringifySearch: writeSearch,

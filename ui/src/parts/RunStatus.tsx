@@ -1,4 +1,4 @@
-/** A run's status: an icon, which by itself carries the word as its name, and the word. */
+/** The status of a run or a job: an icon, which by itself carries the word as its name, and the word. */
 import { makeStyles, mergeClasses, Spinner, tokens } from "@fluentui/react-components";
 import {
   CheckmarkCircleFilled,
@@ -13,6 +13,12 @@ const WORDS: Readonly<Record<string, string>> = {
   FINISHED: "Finished",
   FAILED: "Failed",
   KILLED: "Stopped",
+  queued: "Waiting",
+  claimed: "Starting",
+  running: "Running",
+  done: "Done",
+  failed: "Failed",
+  cancelled: "Cancelled",
 };
 
 const useStyles = makeStyles({
@@ -62,12 +68,17 @@ export function RunStatus({ status, isBare = false }: RunStatusProps) {
 function look(status: string) {
   switch (status) {
     case "FINISHED":
+    case "done":
       return [<CheckmarkCircleFilled key="icon" />, "good"] as const;
     case "FAILED":
+    case "failed":
       return [<ErrorCircleFilled key="icon" />, "bad"] as const;
     case "KILLED":
+    case "cancelled":
       return [<DismissCircleFilled key="icon" />, "ended"] as const;
     case "RUNNING":
+    case "claimed":
+    case "running":
       return [<Spinner key="icon" size="extra-tiny" />, "waiting"] as const;
     default:
       return [<ClockRegular key="icon" />, "waiting"] as const;

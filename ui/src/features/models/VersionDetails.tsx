@@ -16,9 +16,11 @@ import { SignatureView } from "@/parts/SignatureView.tsx";
 import { TagList } from "@/parts/TagList.tsx";
 import { TimeText } from "@/parts/TimeText.tsx";
 import { AliasEditor } from "./AliasEditor.tsx";
+import { AppliedList } from "./AppliedList.tsx";
 import { ApplyMenu } from "./ApplyMenu.tsx";
 import { HistoryList } from "./HistoryList.tsx";
 import { MetricsCard } from "./MetricsCard.tsx";
+import { ScanLabel, ScanView } from "./ScanView.tsx";
 import {
   type Model,
   placeOf,
@@ -32,9 +34,11 @@ import {
 const STAGES: readonly Stage[] = ["None", "Staging", "Production", "Archived"];
 const TABS = {
   lineage: "Lineage",
+  applied: "Applied where",
   history: "History",
   environment: "Environment",
   datasets: "Data sets",
+  scan: "Scan",
 } as const;
 type TabName = keyof typeof TABS;
 
@@ -164,6 +168,10 @@ function Overview({ workspace, version }: { workspace: string; version: Version 
         { word: "Status", what: [version.status, version.status_message].join(" ").trim() },
         { word: "Source code", what: code.name },
         { word: "Git commit", what: code.commit && <code>{code.commit.slice(0, 12)}</code> },
+        {
+          word: "Scan",
+          what: <ScanLabel scan={version.scan} />,
+        },
         { word: "Flavors", what: version.flavors.map((flavor) => flavor.name).join(", ") },
         { word: "Python", what: version.environment.python },
         {
@@ -214,6 +222,8 @@ function More({ workspace, version }: { workspace: string; version: Version }) {
         ))}
       </TabList>
       {tab === "lineage" && <Lineage workspace={workspace} version={version} />}
+      {tab === "applied" && <AppliedList workspace={workspace} version={version} />}
+      {tab === "scan" && <ScanView workspace={workspace} version={version} />}
       {tab === "history" && <HistoryList changes={version.history} />}
       {tab === "environment" && (
         <EnvironmentView environment={version.environment} flavors={version.flavors} />

@@ -118,6 +118,30 @@ export function curveQuery(workspace: string, run: string, metric: string) {
   });
 }
 
+/** Let a worker look at a version's files again. */
+export function scanAgain(workspace: string, { model, version }: Version) {
+  return ask(
+    api.POST("/api/v1/workspaces/{workspace}/models/{model}/versions/{version}/scan", {
+      params: { path: { workspace, model, version: String(version) } },
+    }),
+  );
+}
+
+/** Jobs that applied a version. */
+export function appliedQuery(workspace: string, { model, version }: Version) {
+  return queryOptions({
+    queryKey: ["ws", workspace, "model", model, "applied", version],
+    queryFn: ({ signal }) =>
+      ask(
+        api.GET("/api/v1/workspaces/{workspace}/models/{model}/versions/{version}/applied", {
+          params: { path: { workspace, model, version: String(version) }, query: { limit: 200 } },
+          signal,
+        }),
+      ),
+    meta: { watch: [{ kind: "job", parent: model }] },
+  });
+}
+
 /** Where the files of a version are. */
 export function placeOf(workspace: string, version: Version): Place {
   const { model, version: number } = version;

@@ -1,0 +1,77 @@
+/** Applying a version to tables: jobs of a real worker, watched while they work. */
+import type { APIRequestContext } from "@playwright/test";
+import { expect, expectAccessible, test } from "./page.ts";
+
+const API = "/api/v1/workspaces/default";
+const VERSION = "/w/default/models/demand/versions/1";
+
+async function submit(request: APIRequestContext, input: string, output: object) {
+  const plan = {
+    model: "demand/1",
+    input: { address: input },
+    output,
+    processes: 1,
+    batch_rows: 100,
+  };
+  const answer = await request.post(`${API}/jobs`, { data: { plan } });
+  expect(answer.status()).toBe(201);
+  return ((await answer.json()) as { id: string }).id;
+}
+
+test("Monitor shows a job from submission to its end without a reload", async ({
+  page,
+  request,
+}) => {
+  await page.goto("/");
+  await page.getByRole("link", { name: "Monitor" }).click();
+  await expect(page.getByRole("heading", { name: "No jobs yet" })).toBeVisible();
+  await expectAccessible(page);
+  const id = await submit(request, "stores/weeks.parquet", { address: "scored.parquet" });
+  const row = page.getByRole("row").filter({ hasText: `Job ${id}` });
+  await expect(row.getByText("Running")).toBeVisible({ timeout: 20_000 });
+  await expect(row.getByRole("progressbar")).toBeVisible();
+  await expect(row.getByText("Done")).toBeVisible({ timeout: 20_000 });
+  await expect(row.getByText("3,000 rows")).toBeVisible();
+  await expectAccessible(page);
+  await row.getByRole("link", { name: `Job ${id}` }).click();
+  const job = page.getByRole("article", { name: `Job ${id}` });
+  await expect(
+    job.getByRole("img", { name: /^Histogram of (?:demand|predictions)/ }),
+  ).toBeVisible();
+  await expect(job.getByRole("region", { name: "Receipt" }).first()).toContainText("3,000");
+  await expect(job.getByRole("region", { name: "Drift of inputs" })).toContainText("price");
+  await job.getByRole("button", { name: "Open as a table" }).click();
+  await expect(job.getByRole("region", { name: "Result" }).getByRole("table")).toBeVisible({
+    timeout: 15_000,
+  });
+  await expect(page).toHaveURL(/result=1/);
+  await expectAccessible(page);
+});
+
+test("a job that fails says why, and is done again; one that waits is cancelled", async ({
+  page,
+  request,
+}) => {
+  const id = await submit(request, "broken.parquet", { address: "x.parquet" });
+  await page.goto(`/w/default/jobs/${id}`);
+  await expect(page.getByText("The job failed.")).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText(/broken\.parquet/).first()).toBeVisible();
+  await page.getByRole("button", { name: "Retry" }).click();
+  await expect(page.getByRole("article").getByText(/Waiting|Starting|Running/)).toBeVisible();
+  await expect(page.getByText("The job failed.")).toBeVisible({ timeout: 20_000 });
+  await page.goto("/w/default/jobs?state=failed");
+  await expect(page.getByRole("status").getByText("1 job")).toBeVisible();
+  const next = await submit(request, "stores/weeks.parquet", { address: "y.parquet" });
+  await page.goto(`/w/default/jobs/${next}`);
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await expect(page.getByRole("article").getByText("Cancelled")).toBeVisible({ timeout: 20_000 });
+});
+
+test("a version says where it was applied and what its files hold", async ({ page }) => {
+  await page.goto(`${VERSION}?tab=applied`);
+  const applied = page.getByRole("table", { name: "Applied where" });
+  await expect(applied.getByText(/scored\.parquet/)).toBeVisible();
+  await page.getByRole("tab", { name: "Scan" }).click();
+  await expect(page.getByText(/The files bring objects or code along/)).toBeVisible();
+  await expectAccessible(page);
+});
