@@ -6,14 +6,16 @@ export function fuzzyScore(text: string, typed: string): number | null {
   const what = typed.toLowerCase().replace(/\s+/g, "");
   if (what === "") return 0;
   const whole = where.indexOf(typed.toLowerCase().trim());
-  if (whole >= 0) return 100 - whole - where.length / 100;
+  const isWordStart = (place: number) => place === 0 || /[\s/_.:-]/.test(where.charAt(place - 1));
+  if (whole >= 0 && isWordStart(whole)) return 100 - whole - where.length / 100;
+  // Beginnings of words count for more than the middle of one.
+  if (whole >= 0) return 3 * what.length - 2 - (whole + where.length) / 100;
   let score = 0;
   let at = -1;
   for (const mark of what) {
     const next = where.indexOf(mark, at + 1);
     if (next < 0) return null;
-    const isStart = next === 0 || /[\s/_.:-]/.test(where.charAt(next - 1));
-    score += next === at + 1 ? 3 : isStart ? 2 : -0.1 * (next - at);
+    score += next === at + 1 ? 3 : isWordStart(next) ? 2 : -0.1 * (next - at);
     at = next;
   }
   return score - where.length / 100;

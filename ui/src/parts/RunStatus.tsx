@@ -27,6 +27,7 @@ const useStyles = makeStyles({
     alignItems: "center",
     gap: tokens.spacingHorizontalXS,
     whiteSpace: "nowrap",
+    verticalAlign: "middle",
   },
   icon: { display: "inline-flex", fontSize: "16px", flexShrink: 0 },
   good: { color: tokens.colorStatusSuccessForeground1 },

@@ -19,7 +19,7 @@ from heddle.api.native.shapes import kinds
 from heddle.api.native.versions import find_version, scan_out
 from heddle.api.native.workspaces import limit_of, offset_of
 from heddle.db.tx import Tx
-from heddle.errors import Invalid, Unavailable, WrongState
+from heddle.errors import Invalid, NotFound, Unavailable, WrongState
 from heddle.jobs import records, schedules
 from heddle.registry import scans
 from heddle.registry.versions import Version
@@ -131,16 +131,24 @@ def list_jobs(tx: Tx, ask: Ask[shapes.JobQuery, None]) -> shapes.Jobs:
     return shapes.Jobs(jobs=[job_out(job, whole=False) for job in found], total=total)
 
 
+def _job_id(tx: Tx, ask: Ask[None, None]) -> int:
+    """The job asked for; what a worker merely looks up for somebody is none, as in lists."""
+    job = records.get_job(tx, ask.number("job"))
+    if job.kind in records.QUICK_KINDS:
+        raise NotFound(f"There is no job {job.id} here.")
+    return job.id
+
+
 def get(tx: Tx, ask: Ask[None, None]) -> shapes.Job:
-    return job_out(records.get_job(tx, ask.number("job")), whole=True)
+    return job_out(records.get_job(tx, _job_id(tx, ask)), whole=True)
 
 
 def cancel(tx: Tx, ask: Ask[None, None]) -> shapes.Job:
-    return job_out(records.cancel(tx, ask.number("job")), whole=True)
+    return job_out(records.cancel(tx, _job_id(tx, ask)), whole=True)
 
 
 def retry(tx: Tx, ask: Ask[None, None]) -> shapes.Job:
-    return job_out(records.retry(tx, ask.number("job")), whole=True)
+    return job_out(records.retry(tx, _job_id(tx, ask)), whole=True)
 
 
 def applied(tx: Tx, ask: Ask[kinds.Page, None]) -> shapes.Jobs:
