@@ -92,7 +92,7 @@ def test_tables_are_listed_and_previewed_by_the_worker(api, data):
         assert seen["rows"] == [[1, "x", 0.5], [2, None, "NaN"], [str(2**60), "z", None]]
         assert seen["total_rows"] == 3
         # A listing is done as a job is, yet it is none that anybody submitted.
-        assert "no job 1" in refused(api, "GET", f"{HERE}/jobs/1")["message"]
+        assert "no job 1" in refused(api, "GET", f"{HERE}/jobs/1", status=404)["message"]
         few = {"input": {"address": "sub/u.csv"}, "rows": 1}
         assert call(api, "POST", f"{HERE}/tables/preview", few)["rows"] == [[1, "x", 0.5]]
         gone = refused(api, "POST", f"{HERE}/tables/preview", {"input": {"address": "no.parquet"}})
