@@ -75,3 +75,49 @@ test("a version says where it was applied and what its files hold", async ({ pag
   await expect(page.getByText(/The files bring objects or code along/)).toBeVisible();
   await expectAccessible(page);
 });
+
+test("the wizard maps, casts, runs, and shows the result with its predictions", async ({
+  page,
+}) => {
+  await page.goto(VERSION);
+  await page.getByRole("button", { name: "Apply this version" }).last().click();
+  await page.getByRole("menuitem", { name: "Apply this model in wizard" }).click();
+  const tables = page.getByRole("list", { name: "Tables" });
+  await tables.getByRole("button", { name: /tables/ }).click({ timeout: 15_000 });
+  await tables.getByRole("button", { name: /stores/ }).click({ timeout: 15_000 });
+  await tables.getByRole("button", { name: /other\.parquet/ }).click({ timeout: 15_000 });
+  await expect(page.getByRole("region", { name: "Preview" })).toBeVisible({ timeout: 15_000 });
+  await expectAccessible(page);
+  const next = page.getByRole("button", { name: "Next" });
+  await next.click();
+  await expect(page.getByText("Choose the column for price; the model needs it.")).toBeVisible();
+  await page.getByLabel("Column for price").selectOption("cost");
+  await expect(page.getByText("double fits")).toBeVisible();
+  await expect(page.getByText(/accept the cast to double for promo/)).toBeVisible();
+  await page.getByRole("checkbox", { name: "Cast int64 to double" }).check();
+  await expectAccessible(page);
+  await next.click();
+  await page.getByLabel("Address of the output table").fill("wizard.parquet");
+  await page.getByLabel("Mode").selectOption("overwrite");
+  await next.click();
+  await page.getByLabel("Names of the columns of predictions").fill("units");
+  await page.getByRole("checkbox", { name: "cost" }).uncheck();
+  await next.click();
+  const code = page.getByRole("region", { name: "Code to apply" });
+  await expect(code).toContainText('mapping={"price": "cost"}');
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download notebook" }).click();
+  expect((await saved).suggestedFilename()).toBe("apply-demand-1.ipynb");
+  await next.click();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Run now" }).click();
+  await expect(page).toHaveURL(/\/jobs\/\d+/);
+  await expect(page.getByRole("img", { name: /^Histogram of units/ })).toBeVisible({
+    timeout: 25_000,
+  });
+  const result = page.getByRole("region", { name: "Result" }).getByRole("table");
+  await expect(result.getByRole("columnheader", { name: "units" })).toBeVisible({
+    timeout: 15_000,
+  });
+  await expect(result.getByRole("columnheader", { name: "cost" })).toBeHidden();
+});

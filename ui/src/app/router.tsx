@@ -61,6 +61,11 @@ const version = createRoute({
   path: "/w/$workspace/models/$model/versions/$version",
   component: lazyRouteComponent(() => import("@/features/models/ModelScreen.tsx"), "ModelScreen"),
 });
+const apply = createRoute({
+  getParentRoute: () => root,
+  path: "/w/$workspace/models/$model/versions/$version/apply",
+  component: lazyRouteComponent(() => import("@/features/apply/ApplyScreen.tsx"), "ApplyScreen"),
+});
 const versionList = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/models/$model/list",
@@ -125,6 +130,7 @@ export const router = createRouter({
     items,
     model,
     version,
+    apply,
     versionList,
     experiment,
     runs,

@@ -1,4 +1,4 @@
-/** "Apply this version": code to copy, filled in for this version, in a dialog with tabs. */
+/** "Apply this version": the way into the wizard, and code to copy, filled in for this version, in a dialog with tabs. */
 import {
   Button,
   Dialog,
@@ -20,7 +20,8 @@ import {
   TabList,
   tokens,
 } from "@fluentui/react-components";
-import { CodeRegular, PlayCircleRegular } from "@fluentui/react-icons";
+import { CodeRegular, PlayCircleRegular, WandRegular } from "@fluentui/react-icons";
+import { useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import { CodeBlock } from "@/parts/CodeBlock.tsx";
 import type { Version } from "./queries.ts";
@@ -39,6 +40,8 @@ export interface ApplyProps {
 }
 
 export function ApplyMenu(props: ApplyProps) {
+  const { workspace, version } = props;
+  const router = useRouter();
   const [isShown, setShown] = useState(false);
   return (
     <>
@@ -50,6 +53,17 @@ export function ApplyMenu(props: ApplyProps) {
         </MenuTrigger>
         <MenuPopover>
           <MenuList>
+            <MenuItem
+              icon={<WandRegular />}
+              onClick={() =>
+                void router.navigate({
+                  to: "/w/$workspace/models/$model/versions/$version/apply",
+                  params: { workspace, model: version.model, version: String(version.version) },
+                })
+              }
+            >
+              Apply this model in wizard
+            </MenuItem>
             <MenuItem icon={<CodeRegular />} onClick={() => setShown(true)}>
               Copy code to apply
             </MenuItem>
