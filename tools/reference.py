@@ -21,7 +21,7 @@ import msgspec
 from heddle import errors
 from heddle.api import openapi
 from heddle.api.http import BODY_MAX
-from heddle.api.mlflow import artifacts, logged_models, registry, tracking
+from heddle.api.mlflow import artifacts, experiments, logged_models, registry, runs
 from heddle.app import all_rows
 from heddle.cli import build_parser
 from heddle.keys import KEY_MAX
@@ -219,9 +219,9 @@ def _mlflow_calls() -> str:
 def _limits() -> Iterator[list[str]]:
     yield ["a request's body, files apart", f"{BODY_MAX:,} bytes"]
     yield ["a key of a param, metric or tag", f"{KEY_MAX:,} characters"]
-    for what, most in tracking.BATCH_MAX.items():
+    for what, most in runs.BATCH_MAX.items():
         yield [f"{what} in one log-batch", f"{most:,}"]
-    yield ["runs or experiments on one page", f"{tracking.SEARCH_MAX:,}"]
+    yield ["runs or experiments on one page", f"{experiments.SEARCH_MAX:,}"]
     yield ["logged models on one page", f"{logged_models.SEARCH_MAX:,}"]
     yield ["registered models on one page", f"{registry.MODELS_MAX:,}"]
     yield ["versions on one page", f"{registry.VERSIONS_MAX:,}"]

@@ -16,13 +16,15 @@ from heddle.api import fabric
 from heddle.api.events import Hub, close_on_signals
 from heddle.api.guard import Guard
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
-from heddle.api.metrics import Meter, Metrics, SlowCalls, metric_rows
+from heddle.api.metrics import Meter, Metrics, SlowCalls, telling_rows
 from heddle.api.mlflow.artifacts import artifact_rows
+from heddle.api.mlflow.experiments import experiment_rows
 from heddle.api.mlflow.logged_models import logged_model_rows
+from heddle.api.mlflow.metrics import metric_rows
 from heddle.api.mlflow.older import older_rows
 from heddle.api.mlflow.registry import registry_rows
+from heddle.api.mlflow.runs import run_rows
 from heddle.api.mlflow.server import server_rows
-from heddle.api.mlflow.tracking import experiment_rows, run_rows
 from heddle.api.mlflow.uploads import upload_rows
 from heddle.api.mlflow.wire import error_body
 from heddle.api.native import offer
@@ -44,6 +46,7 @@ def all_rows() -> list[Row]:
     return [
         *experiment_rows(),
         *run_rows(),
+        *metric_rows(),
         *registry_rows(),
         *older_rows(),
         *logged_model_rows(),
@@ -52,7 +55,7 @@ def all_rows() -> list[Row]:
         *upload_rows(),
         *native_rows(),
         *fabric.fabric_rows(),
-        *metric_rows(),
+        *telling_rows(),
         *page_rows(),
     ]
 

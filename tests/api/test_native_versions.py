@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from native_calls import HERE, call, log, refused, registered, trained
 
 MODEL = f"{HERE}/models/Grocery%20forecast%20%C3%9C"
@@ -70,8 +72,8 @@ def test_what_a_version_is_made_from_must_be_there(api):
     assert refused(api, "GET", MODEL, status=404)["code"] == "not_found"
     body = {"run": "gone", "path": "model"}
     assert refused(api, "POST", f"{MODEL}/versions", body, 404)["code"] == "not_found"
-    body = {"run": uid, "path": "model", "create_model": False}
-    assert refused(api, "POST", f"{MODEL}/versions", body, 404)["code"] == "not_found"
+    no_new_model = {"run": uid, "path": "model", "create_model": False}
+    assert refused(api, "POST", f"{MODEL}/versions", no_new_model, 404)["code"] == "not_found"
 
 
 def test_a_copy_keeps_everything_and_says_where_it_is_from(api):
@@ -140,7 +142,7 @@ def test_versions_as_a_table(api):
         if number == 3:
             log(api, uid, metrics={"bad": [float("nan")]})
         registered(api, NAME, uid, tags={"team": f"t{number}"})
-    body = {
+    body: dict[str, Any] = {
         "columns": ["version", "run_name", "metrics.rmse", "min.rmse", "params.lr", "tags.team",
                     "metrics.bad", "aliases", "size_bytes"],
         "order_by": ["metrics.rmse ASC"],

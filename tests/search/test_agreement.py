@@ -280,12 +280,12 @@ def reference(runs, holds, order, experiments):
     found = [run for run in runs if run.experiment_id in experiments and holds(run)]
     found.sort(key=lambda run: (-run.start_time, run.run_id))
     for (_, get), direction in reversed(order):
-        found.sort(
-            key=lambda run, get=get, direction=direction: missing_last(
-                get(run), descending=direction == " desc"
-            )
-        )
+        found = sorted(found, key=ranking(get, descending=direction == " desc"))
     return [run.id for run in found]
+
+
+def ranking(get, *, descending):
+    return lambda run: missing_last(get(run), descending=descending)
 
 
 @settings(
@@ -321,11 +321,13 @@ def test_search_agrees_with_the_reference(many, found, order, experiments, few, 
 def test_where_and_order_stand_alone(many, found, order):
     catalogue = many.catalogue
     text, holds = found
+    condition = sql.where(text, catalogue)
+    assert condition is not None
     ordering = sql.order([key + direction for (key, _), direction in order], catalogue)
     select = (
         sa.select(catalogue.id)
         .select_from(ordering.source(catalogue.table))
-        .where(sql.where(text, catalogue))
+        .where(condition)
         .order_by(*ordering.by)
     )
     assert list(many.connection.scalars(select)) == reference(many.runs, holds, order, (1, 2, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
@@ -11,17 +12,47 @@ from hypothesis import strategies as st
 
 from heddle.errors import Invalid
 from heddle.search import grammar
-from heddle.search.grammar import And, Comparison, Literal, Not, parse, parse_order, quote_key
+from heddle.search.grammar import (
+    And,
+    Comparison,
+    Literal,
+    Node,
+    Not,
+    Or,
+    parse,
+    parse_order,
+    quote_key,
+)
 
 
-def refused(text, read=parse):
+def refused(text: str, read: Callable[[str], object] = parse) -> Invalid:
     with pytest.raises(Invalid) as caught:
         read(text)
-    assert 0 <= caught.value.position <= len(text)
+    assert 0 <= place(caught.value) <= len(text)
     return caught.value
 
 
-def refusal(read, text):
+def place(error: Invalid) -> int:
+    """Where the error points; every one of a filter does."""
+    assert error.position is not None
+    return error.position
+
+
+def comparison(text: str | Node) -> Comparison:
+    """A filter, or a part of one, that is a single comparison."""
+    node = parse(text) if isinstance(text, str) else text
+    assert isinstance(node, Comparison)
+    return node
+
+
+def joined(text: str | Node) -> list[Node]:
+    """The parts of a filter, or of a part of one, that AND or OR joins."""
+    node = parse(text) if isinstance(text, str) else text
+    assert isinstance(node, And | Or)
+    return list(node.operands)
+
+
+def refusal(read: Callable[[str], object], text: str) -> Invalid | None:
     try:
         read(text)
     except Invalid as error:
@@ -58,7 +89,7 @@ def test_keys(text, prefix, key):
     if key is None:
         refused(text)
     else:
-        found = parse(text)
+        found = comparison(text)
         assert (found.prefix, found.key, found.position) == (prefix, key, 0)
 
 
@@ -83,7 +114,7 @@ def test_keys(text, prefix, key):
     ],
 )
 def test_values(written, value):
-    literal = parse(f"k = {written}").values[0]
+    literal = comparison(f"k = {written}").values[0]
     assert literal == Literal(value, 4)
     assert type(literal.value) is type(value)
 
@@ -114,7 +145,7 @@ def test_values_refused(written):
     ],
 )
 def test_operators(written, op):
-    assert parse(f"k {written}").op == op
+    assert comparison(f"k {written}").op == op
 
 
 def spell(node):
@@ -147,12 +178,14 @@ def test_trees(text, shape):
 
 
 def test_positions():
-    tree = parse("a = 1 AND NOT (b > 'x' OR c IN (2, 3))")
-    first, negated = tree.operands
+    one, negated = joined("a = 1 AND NOT (b > 'x' OR c IN (2, 3))")
+    first = comparison(one)
     assert (first.position, first.op_position, first.values[0].position) == (0, 2, 4)
+    assert isinstance(negated, Not)
     assert negated.position == 10
-    assert [part.position for part in negated.operand.operands] == [15, 26]
-    assert [value.position for value in negated.operand.operands[1].values] == [32, 35]
+    inner = [comparison(part) for part in joined(negated.operand)]
+    assert [part.position for part in inner] == [15, 26]
+    assert [value.position for value in inner[1].values] == [32, 35]
 
 
 def test_the_place_is_shown():
@@ -189,15 +222,13 @@ def test_bounds(text):
 
 def test_much_is_allowed():
     flat = " and ".join(["a=1"] * grammar.MAX_COMPARISONS)
-    assert len(parse(flat).operands) == grammar.MAX_COMPARISONS
+    assert len(joined(flat)) == grammar.MAX_COMPARISONS
     redundant = "(" * 199 + "a=1" + ")" * 199
     assert spell(parse(redundant)) == "a"
     leaning = "(" * 150 + "a=1" + " or b=1)" * 150
-    assert len(parse(leaning).operands) == 151
-    assert (
-        len(parse("a in (" + ",".join(["'x'"] * grammar.MAX_VALUES) + ")").values)
-        == grammar.MAX_VALUES
-    )
+    assert len(joined(leaning)) == 151
+    listed = "a in (" + ",".join(["'x'"] * grammar.MAX_VALUES) + ")"
+    assert len(comparison(listed).values) == grammar.MAX_VALUES
 
 
 @pytest.mark.parametrize(
@@ -244,11 +275,11 @@ def test_any_text_is_read_or_refused(text):
     for read in (parse, parse_order):
         error = refusal(read, text)
         if error is not None:
-            assert 0 <= error.position <= len(text)
+            assert 0 <= place(error) <= len(text)
             error.message.encode()
 
 
 @given(st.text(min_size=1, max_size=40).filter(lambda key: not grammar._unstorable.search(key)))
 def test_a_quoted_key_is_read_back(key):
-    assert parse(f"metrics.{quote_key(key)} = 1").key == key
+    assert comparison(f"metrics.{quote_key(key)} = 1").key == key
     assert parse_order(f"metrics.{quote_key(key)} DESC").key == key

@@ -243,7 +243,7 @@ async def _answer(request: Request, services: Services) -> None:
     await respond(request, 200, body, (MEDIA,))
 
 
-def metric_rows() -> list[Row]:
+def telling_rows() -> list[Row]:
     """The one call of this page."""
     return [
         Row(

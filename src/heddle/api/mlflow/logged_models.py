@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from heddle.api.http import Effect, Row
-from heddle.api.mlflow.tracking import (
+from heddle.api.mlflow.experiments import experiment_id_in
+from heddle.api.mlflow.wire import (
+    Message,
     Pair,
     PairOut,
-    experiment_id_in,
+    Reply,
     limit_of,
+    missing,
+    number_out,
     pairs_of,
     pairs_out,
+    rows_for,
+    wrong,
 )
-from heddle.api.mlflow.wire import Message, Reply, missing, number_out, rows_for, wrong
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
 from heddle.search import page

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from heddle.api.http import Effect, Row
-from heddle.api.mlflow import registry, tracking
+from heddle.api.mlflow import experiments, registry
 from heddle.api.mlflow.wire import Message, rows_for
 from heddle.db.tx import Tx
 
@@ -18,7 +18,7 @@ LIST_MAX = 50_000
 
 
 class ListExperiments(Message):
-    enums: ClassVar = {"view_type": tracking.VIEW_NAMES}
+    enums: ClassVar = {"view_type": experiments.VIEW_NAMES}
     view_type: str = "ACTIVE_ONLY"
     max_results: int = LIST_MAX
     page_token: str = ""
@@ -30,9 +30,9 @@ class ListModels(Message):
 
 
 def list_experiments(tx: Tx, ask: ListExperiments) -> dict[str, Any]:
-    return tracking.search_experiments(
+    return experiments.search_experiments(
         tx,
-        tracking.SearchExperiments(
+        experiments.SearchExperiments(
             max_results=ask.max_results,
             page_token=ask.page_token,
             view_type=ask.view_type,

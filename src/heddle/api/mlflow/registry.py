@@ -11,8 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from heddle.api.http import Effect, Row, encode_json
-from heddle.api.mlflow.tracking import EncodedRuns, Pair, PairOut, limit_of, pairs_of, pairs_out
-from heddle.api.mlflow.wire import Message, Reply, rows_for, wrong
+from heddle.api.mlflow.encoded import Encoded
+from heddle.api.mlflow.wire import (
+    Message,
+    Pair,
+    PairOut,
+    Reply,
+    limit_of,
+    pairs_of,
+    pairs_out,
+    rows_for,
+    wrong,
+)
 from heddle.db.tx import Tx
 from heddle.errors import NotFound
 from heddle.registry import aliases, models, registration, version_search, versions
@@ -22,7 +32,7 @@ from heddle.search import page
 
 MODELS_MAX = 1000
 VERSIONS_MAX = 200_000
-encoded = EncodedRuns(8 * 1024 * 1024)
+encoded = Encoded(8 * 1024 * 1024)
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 

@@ -40,6 +40,29 @@ class Reply(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """A response: fields that were not set and empty lists are left out."""
 
 
+class Pair(Message):
+    """A key and its value."""
+
+    required: ClassVar = ("key",)
+    key: str
+    value: str = ""
+
+
+class PairOut(msgspec.Struct, gc=False):
+    key: str
+    value: str
+
+
+def pairs_of(items: Sequence[Pair]) -> list[tuple[str, str]]:
+    """Pairs as operations take them."""
+    return [(item.key, item.value) for item in items]
+
+
+def pairs_out(pairs: Sequence[tuple[str, str]]) -> list[PairOut]:
+    """Pairs as MLflow writes them."""
+    return [PairOut(key, value) for key, value in pairs]
+
+
 M = TypeVar("M", bound=Message)
 
 
@@ -103,6 +126,16 @@ def wrong(name: str, value: object, hint: str = "") -> Invalid:
     return Invalid(
         f"Invalid value {text} for parameter '{name}' supplied" + (f": {hint}" if hint else ".")
     )
+
+
+def limit_of(value: int | None, most: int, name: str = "max_results") -> int:
+    """A page size within its bounds; raises ``Invalid``."""
+    if value is None or not 0 < value <= most:
+        raise Invalid(
+            f"Invalid value {value} for parameter '{name}' supplied: it must be between 1 and"
+            f" {most}."
+        )
+    return value
 
 
 def _complete(message: M, kind: type[M]) -> M:
