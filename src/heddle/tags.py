@@ -86,7 +86,7 @@ class Tags:
 
     def delete(self, tx: Tx, owner_id: int, key: str) -> bool:
         """Remove one tag; whether it was there."""
-        return tx.run(self._delete, owner_id=owner_id, key=key) > 0
+        return tx.count(self._delete, owner_id=owner_id, key=key) > 0
 
     def load(self, tx: Tx, ids: Sequence[int]) -> dict[int, list[Pair]]:
         """The tags of many rows, by key; rows without tags have no entry."""

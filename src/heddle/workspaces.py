@@ -111,7 +111,7 @@ def create_workspace(tx: Tx, *, name: str, description: str = "") -> Workspace:
     """Make an empty workspace; raises ``Invalid`` for a bad name, ``AlreadyExists`` for a taken one."""
     check_name(name)
     check_text(description, "The description", DESCRIPTION_MAX)
-    made = tx.run(
+    made = tx.count(
         _insert, name=name, description=description, created_ms=tx.now_ms, updated_ms=tx.now_ms
     )
     if not made:

@@ -306,8 +306,8 @@ def put_file(tx: Tx, manifest_id: int, path: str, *, digest: str, size_bytes: in
 
 def delete_path(tx: Tx, manifest_id: int, path: str) -> int:
     """Remove a file, or a folder with all in it; how many files went."""
-    gone = tx.run(_delete_file, manifest_id=manifest_id, path=path) if path else 0
-    return gone + tx.run(_delete_within, manifest_id=manifest_id, **_bounds(path))
+    gone = tx.count(_delete_file, manifest_id=manifest_id, path=path) if path else 0
+    return gone + tx.count(_delete_within, manifest_id=manifest_id, **_bounds(path))
 
 
 def delete_manifest(tx: Tx, manifest_id: int) -> None:

@@ -66,5 +66,5 @@ def get_upload(tx: Tx, upload_id: str) -> Upload:
 
 def end_upload(tx: Tx, upload_id: str) -> None:
     """Forget an upload; raises ``NotFound`` if that was done already."""
-    if not tx.run(_delete, id=upload_id):
+    if not tx.count(_delete, id=upload_id):
         raise NotFound(f"There is no upload '{upload_id[:64]}'; it was completed, aborted or late.")

@@ -105,8 +105,14 @@ class Tx:
         sql, bound = statement.bind(self.dialect, params)
         return self.cursor.execute(sql, bound).fetchone()
 
-    def run(self, statement: Statement, **params: Any) -> int:
-        """How many rows were touched."""
+    def run(self, statement: Statement, **params: Any) -> None:
+        """Run a statement; PostgreSQL tells its failure with the next one, or with the commit."""
+        params["workspace_id"] = self.workspace_id
+        sql, bound = statement.bind(self.dialect, params)
+        self.cursor.post(sql, bound)
+
+    def count(self, statement: Statement, **params: Any) -> int:
+        """Run a statement: how many rows it touched."""
         params["workspace_id"] = self.workspace_id
         sql, bound = statement.bind(self.dialect, params)
         count: int = self.cursor.execute(sql, bound).rowcount
@@ -119,9 +125,8 @@ class Tx:
         if self.dialect == "sqlite":
             self.cursor.executemany(bulk.sqlite_sql, rows)
         else:
-            self.cursor.execute(
-                bulk.postgresql_sql, [list(column) for column in zip(*rows, strict=True)]
-            )
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            self.cursor.post(bulk.postgresql_sql, columns)
 
     def fetch(self, select: sa.Select[Any], /, **params: Any) -> list[Any]:
         """Rows of a select that was built for this call or for calls like it (searches).
@@ -135,6 +140,7 @@ class Tx:
             self.ran.append(Ran(statement, params, time.perf_counter() - started))
             return rows
         params["workspace_id"] = self.workspace_id
+        self.cursor.leave()
         return list(self._sa.execute(select, params).fetchall())
 
     def explain(self, ran: Ran) -> list[str]:

@@ -225,7 +225,7 @@ def _end(
         "new_ended_ms": None if state == "queued" else tx.now_ms,
         "new_progress": progress,
     }
-    count = tx.run(_settle, of_id=taken.job.id, of_token=taken.token, now_ms=tx.now_ms, **values)
+    count = tx.count(_settle, of_id=taken.job.id, of_token=taken.token, now_ms=tx.now_ms, **values)
     if count:
         _tell(tx, taken, state)
     return bool(count)

@@ -299,9 +299,9 @@ def cancel(tx: Tx, job_id: int) -> Job:
     job = get_job(tx, job_id)
     if job.state in ENDED:
         raise WrongState(f"Job {job_id} is {job.state} already, so it cannot be cancelled.")
-    if tx.run(_cancel_waiting, id=job_id, now_ms=tx.now_ms):
+    if tx.count(_cancel_waiting, id=job_id, now_ms=tx.now_ms):
         tx.changed("job", str(job_id), "cancelled", job.model)
-    elif tx.run(_cancel_taken, id=job_id, now_ms=tx.now_ms):
+    elif tx.count(_cancel_taken, id=job_id, now_ms=tx.now_ms):
         tx.changed("job", str(job_id), job.state, job.model)
     return get_job(tx, job_id)
 
@@ -315,7 +315,7 @@ def is_cancelling(tx: Tx, job_id: int) -> bool:
 def retry(tx: Tx, job_id: int) -> Job:
     """Queue a failed or cancelled job again; raises ``NotFound``, ``WrongState``."""
     job = get_job(tx, job_id)
-    if not tx.run(_again, id=job_id, now_ms=tx.now_ms):
+    if not tx.count(_again, id=job_id, now_ms=tx.now_ms):
         raise WrongState(
             f"Job {job_id} is {job.state}; only failed and cancelled jobs are done again."
         )
@@ -325,7 +325,7 @@ def retry(tx: Tx, job_id: int) -> Job:
 
 def forget_quick(tx: Tx) -> int:
     """Remove quick jobs whose answers nobody waits for any more; how many."""
-    return tx.run(_forget, before_ms=tx.now_ms - QUICK_KEPT_MS)
+    return tx.count(_forget, before_ms=tx.now_ms - QUICK_KEPT_MS)
 
 
 def changed_since(tx: Tx, since_ms: int) -> list[tuple[int, int, str, str, str]]:

@@ -128,7 +128,7 @@ def take_manifest(tx: Tx, place: Place) -> int:
     if place.kind == "loose":
         return manifests.take_loose(tx)
     made = manifests.create_manifest(tx)
-    if tx.run(_give[place.kind], id=place.id, manifest_id=made):
+    if tx.count(_give[place.kind], id=place.id, manifest_id=made):
         return made
     # Another file of the same owner came first, on another connection.
     manifests.delete_manifest(tx, made)

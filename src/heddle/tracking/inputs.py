@@ -239,7 +239,7 @@ def _use(tx: Tx, run_id: int, experiment_id: int, item: DatasetInput) -> None:
         _find_dataset, experiment_id=experiment_id, name=dataset.name, digest=dataset.digest
     )
     labels = dict(item.tags)
-    if tx.run(
+    if tx.count(
         _use_dataset, run_id=run_id, dataset_id=found[0], context=labels.get(CONTEXT_TAG, "")
     ):
         tx.insert_many(

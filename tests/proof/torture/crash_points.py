@@ -55,7 +55,7 @@ def arm(call: str, number: int, when: str) -> None:
         name = call.removeprefix("os.")
         setattr(os, name, trap(getattr(os, name), number, when))
         return
-    from heddle.db.engine import Session
+    from heddle.db.session import Session
 
     made = Session.__init__
 
