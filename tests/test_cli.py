@@ -81,6 +81,64 @@ def test_mistakes_are_explained(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["serv"], "there is no 'serv'; did you mean 'serve'?"),
+        (["xyzzy"], "invalid choice: 'xyzzy'"),
+        (["serve", "--port", "99999"], "a whole number from 0 to 65535"),
+        (["serve", "--workers", "0"], "a whole number from 1 to"),
+        (["serve", "--slow-s", "nan"], "a number of seconds"),
+        (["gc", "--gc-grace-s", "-1"], "a whole number from 0 to"),
+        (["serve", "--log-level", "loud"], "one of debug, info"),
+    ],
+)
+def test_what_was_mistyped_is_explained(
+    capsys: pytest.CaptureFixture[str], argv: list[str], says: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_without_a_command_all_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "bring a database to this release's schema" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("HEDDLE_PORT", "http", "HEDDLE_PORT cannot be 'http': a whole number"),
+        ("HEDDLE_WORKER", "maybe", "HEDDLE_WORKER cannot be 'maybe': yes or no"),
+        ("HEDDLE_PROT", "80", "HEDDLE_PROT is no setting; did you mean HEDDLE_PORT?"),
+        ("HEDDLE_DATABSE", "x", "did you mean HEDDLE_DATABASE?"),
+    ],
+)
+def test_variables_that_cannot_be_are_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    text: str,
+    says: str,
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert main(["serve", "--host", "0.0.0.0", "--data", str(tmp_path / "d")]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_database_that_is_away_is_told_before_anything_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = ["--database", "postgresql://127.0.0.1:1/x", "--data", str(tmp_path), "--port", "0"]
+    assert main(["serve", *away]) == 2
+    told = capsys.readouterr()
+    assert "PostgreSQL cannot answer now" in told.err
+    assert told.out == ""
+
+
 def test_a_folder_without_a_database_is_not_made_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

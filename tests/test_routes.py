@@ -168,6 +168,19 @@ def test_names_with_anything_in_them_are_found(api):
 def test_a_path_that_is_nowhere_and_a_method_that_is_not_offered(api):
     nothing = api.send("GET", "/api/v1/nothing")
     assert (nothing.status, nothing.body["error"]["code"]) == (404, "no_such_call")
-    assert api.send("GET", "/v1/nothing").body["errorCode"] == "ItemNotFound"
-    answer = api.send("PUT", "/api/v1/workspaces")
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
+    assert api.send("GET", "/v1/workspaces/x/y").body["errorCode"] == "ItemNotFound"
+    for path in ("/api/2.0/mlflow/traces", "/v1/traces", "/graphql"):
+        answer = api.send("POST", path)
+        assert (answer.status, answer.code) == (404, "ENDPOINT_NOT_FOUND")
+        assert "does not offer" in answer.body["message"]
+    for path, allowed, code in (
+        ("/api/v1/workspaces", "GET, POST", ("error", "code", "wrong_method")),
+        ("/v1/workspaces", "GET", ("errorCode", "InvalidInput")),
+        ("/api/2.0/mlflow/runs/get", "GET", ("error_code", "ENDPOINT_NOT_FOUND")),
+    ):
+        answer = api.send("PUT", path)
+        assert (answer.status, answer.headers["allow"]) == (405, allowed)
+        found = answer.body
+        for step in code[:-1]:
+            found = found[step]
+        assert found == code[-1]

@@ -92,7 +92,10 @@ class App:
         metrics = Metrics(self.meter, SlowCalls(database, self.settings.slow_s), release())
         self.services.extra["metrics"] = metrics
         self.dispatch.enter, self.dispatch.observe = self.meter.enter, metrics.observe
-        self.dispatch.error_shapes = {"/api/v1/": offer.error_body, "/v1/": fabric.error_body}
+        self.dispatch.error_shapes = {
+            "/api/v1/": offer.error_body,
+            fabric.PREFIX: fabric.error_body,
+        }
 
     def close(self) -> None:
         """Finish waiting writes and close."""

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import os
+import re
 import shlex
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from heddle import job_commands
 from heddle.errors import HeddleError, NotFound
 from heddle.scoring.command import add_predict
-from heddle.settings import OPTIONS, Settings, from_environment, shown_default
+from heddle.settings import OPTIONS, Option, Settings, from_environment, misspelt, shown_default
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     try:
         return int(args.command(args) or 0)
     except HeddleError as error:
         print(f"heddle: {error.message}", file=sys.stderr)
         return 2
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end."""
+        said, _, choices = message.partition(" (choose from ")
+        given = re.search(r"invalid choice: '(.*)'", said)
+        known = re.findall(r"[\w-]+", choices)
+        if given and (near := difflib.get_close_matches(given[1], known, 1)):
+            message = f"there is no '{given[1]}'; did you mean '{near[0]}'?"
+        super().error(message)
 
 
 class _Version(argparse.Action):
@@ -36,11 +56,10 @@ class _Version(argparse.Action):
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options; the reference is made from it too."""
-    parser = argparse.ArgumentParser(
-        prog="heddle", description="A home for machine-learning models."
-    )
+    parser = Parser(prog="heddle", description="A home for machine-learning models.")
+    parser.set_defaults(command=None)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the release")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND")
     serve = commands.add_parser(
         "serve",
         help="start the server",
@@ -120,19 +139,34 @@ def _settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
         parser.add_argument(
             option.flag,
             dest=name,
-            type=option.kind,
+            type=_kind(option),
             metavar=option.word or None,
             help=f"{option.about} ({default})" if default else option.about,
         )
+
+
+def _kind(option: Option) -> Callable[[str], object]:
+    """How argparse reads an option: a wrong value is refused in the option's own words."""
+
+    def read(text: str) -> object:
+        try:
+            return option.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} cannot be: {error}") from None
+
+    return read
 
 
 def _serve(args: argparse.Namespace) -> None:
     from heddle import serve  # noqa: PLC0415 -- other commands need no web server
 
     given = {option.name: getattr(args, option.name) for option in OPTIONS}
+    for said in misspelt(os.environ):
+        print(f"heddle: {said}", file=sys.stderr)
     settings = from_environment(**given)
     serve.check(settings)
     with serve.holding(settings):
+        serve.prepare(settings)
         listener = serve.bind(settings.host, settings.port)
         host, port = listener.getsockname()[:2]
         where = settings.data.absolute()

@@ -49,6 +49,13 @@ class NoSuchCall(HeddleError):
     code = "ENDPOINT_NOT_FOUND"
 
 
+class WrongMethod(HeddleError):
+    """The path is known, but not with this method."""
+
+    status = 405
+    code = "ENDPOINT_NOT_FOUND"
+
+
 class AlreadyExists(HeddleError):
     """A name or id is taken."""
 

@@ -23,6 +23,7 @@ from uvicorn.supervisors import Multiprocess
 from heddle.api.connection import Protocol
 from heddle.app import create_app
 from heddle.beside import worker_beside
+from heddle.database import open_database
 from heddle.db.engine import sqlite_path
 from heddle.errors import Invalid, Unavailable
 from heddle.settings import Settings
@@ -148,6 +149,14 @@ def holding(settings: Settings) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database to this release's schema before anybody is told of the server.
+
+    Raises ``Unavailable`` if it cannot be reached, and whatever else is wrong with it.
+    """
+    open_database(settings.database_url).close()
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:

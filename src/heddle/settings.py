@@ -5,6 +5,8 @@ Only this module reads the environment. Everything below ``app`` gets plain valu
 
 from __future__ import annotations
 
+import difflib
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -95,13 +97,35 @@ def _level(text: str) -> str:
 
 
 def _truth(text: str) -> bool:
-    return text.lower() not in ("0", "false", "no")
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in words:
+        raise ValueError("yes or no is expected")
+    return words[text.lower()]
+
+
+def _whole(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text[:20]) <= most):
+            raise ValueError(f"a whole number from {least} to {most} is expected")
+        return int(text)
+
+    return read
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise ValueError("a number of seconds is expected, 0 or more")
+    return value
 
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 OPTIONS = (
     Option("host", "address to listen on", word="ADDRESS"),
-    Option("port", "port to listen on; 0 for any that is free", int),
+    Option("port", "port to listen on; 0 for any that is free", _whole(0, 65535)),
     Option("data", "folder for the database and the files", Path, "FOLDER"),
     Option("database", "postgresql://user@host/name, or sqlite:///file", word="URL"),
     Option(
@@ -109,7 +133,7 @@ OPTIONS = (
         "where file contents live: a folder or an s3://, gs:// or az:// address",
         word="URL",
     ),
-    Option("workers", "server processes; more than one need PostgreSQL", int, "N"),
+    Option("workers", "server processes; more than one need PostgreSQL", _whole(1, 1000), "N"),
     Option("worker", "whether jobs are done beside the server: yes or no", _truth, "YES|NO"),
     Option(
         "data_roots",
@@ -132,8 +156,13 @@ OPTIONS = (
         "LIST",
     ),
     Option("log_level", "debug, info, warning, error or critical", _level, "LEVEL"),
-    Option("slow_s", "calls that take longer, in seconds, are logged", float, "SECONDS"),
-    Option("gc_grace_s", "how long gc leaves what nothing refers to, in seconds", int, "SECONDS"),
+    Option("slow_s", "calls that take longer, in seconds, are logged", _seconds, "SECONDS"),
+    Option(
+        "gc_grace_s",
+        "how long gc leaves what nothing refers to, in seconds",
+        _whole(0),
+        "SECONDS",
+    ),
 )
 """Every setting, in the order in which help and the reference tell of them."""
 
@@ -143,6 +172,20 @@ def shown_default(name: str) -> str:
     said = {"database": "SQLite in the data folder", "artifacts": "blobs/ in the data folder"}
     value = said.get(name, getattr(Settings(), name))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value or "")
+
+
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """What is to be said of variables that are nearly, but not quite, those of a setting."""
+    names = [option.name.upper() for option in OPTIONS]
+    said = []
+    for variable in sorted(environ):
+        start, mark, name = variable.partition("HEDDLE_")
+        if start or not mark or name in names:
+            continue
+        near = difflib.get_close_matches(name, names, 1, cutoff=0.65)
+        if near:
+            said.append(f"{variable} is no setting; did you mean HEDDLE_{near[0]}?")
+    return said
 
 
 def from_environment(environ: Mapping[str, str] | None = None, **given: object) -> Settings:

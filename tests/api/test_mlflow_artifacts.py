@@ -287,6 +287,32 @@ def test_files_in_an_object_store(api: Api) -> None:
         assert get(api, f"0/{uid}/artifacts/f.bin").code == "DATA_LOSS"
 
 
+def test_an_object_store_is_read_without_this_server(api: Api) -> None:
+    """Large contents have addresses of their own for a while; small ones lie in the database."""
+    put(api, "large.bin", LARGE)
+    put(api, "small.bin", b"x")
+    info = "/api/3.0/mlflow/server-info"
+    assert api.send("GET", info).body["multipart_downloads_enabled"] is False
+    assert api.app.services is not None
+    with ThreadPoolExecutor(2) as threads:
+        bucket = obstore.store.S3Store(
+            "bucket", access_key_id="a", secret_access_key="s", region="r"
+        )
+        store = CloudStore(bucket)
+        api.app.services.extra["blobs"] = Blobs(store, threads)
+        told = api.send("GET", info).body
+        at = "/api/2.0/mlflow-artifacts/presigned"
+        large, small = (api.send("GET", f"{at}/{name}.bin").body for name in ("large", "small"))
+        missing = api.send("GET", f"{at}/none.bin")
+    assert (told["multipart_uploads_enabled"], told["multipart_downloads_enabled"]) == (False, True)
+    digest = hashlib.sha256(LARGE).hexdigest()
+    assert f"/{digest[:2]}/{digest}?" in large["url"]
+    assert "X-Amz-Signature=" in large["url"]
+    assert large["file_size"] == len(LARGE)
+    assert small == {"url": f"{PROXY}/small.bin", "headers": {}}
+    assert missing.status == 404
+
+
 AGE = "UPDATE blobs SET used_ms = 1"
 tricky = st.lists(
     st.sampled_from(

@@ -239,6 +239,7 @@ UPGRADE = (
         (b"OPTIONS *" + HOST + b"\r\n", 404),
         (b"GET /h\xc3\xa4" + HOST + b"\r\n", 400),
         (b"GET /%ff%fe" + HOST + b"\r\n", 404),
+        (f"DELETE {PROXY}/a#b".encode() + HOST + b"\r\n", 400),
         (b"BREW /health" + HOST + b"\r\n", 400),
         (b"GET /api/v1/workspaces/*/models/**" + HOST + b"\r\n", 404),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),

@@ -99,6 +99,9 @@ class Protocol(HttpToolsProtocol):
         """The head is whole."""
         self._in_head = False
         self._unset_timer()
+        # No address that is sent holds a bare #. The parser would drop what follows, and so take
+        # the call for one about something else; the calls themselves refuse the sign.
+        self.url = self.url.replace(b"#", b"%23")
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

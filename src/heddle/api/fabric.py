@@ -25,6 +25,7 @@ from heddle.errors import (
     NotFound,
     Unauthenticated,
     Unavailable,
+    WrongMethod,
 )
 from heddle.registry import guids, models, registration
 from heddle.registry.guids import guid_of
@@ -38,6 +39,7 @@ PAGE = 100
 CODES: Sequence[tuple[type[HeddleError], str]] = (
     (NotFound, "ItemNotFound"),
     (NoSuchCall, "ItemNotFound"),
+    (WrongMethod, "InvalidInput"),
     (AlreadyExists, "ItemDisplayNameAlreadyInUse"),
     (Denied, "InsufficientPrivileges"),
     (Unauthenticated, "Unauthorized"),

@@ -24,7 +24,7 @@ import msgspec
 
 from heddle.db.engine import Database
 from heddle.db.tx import LOCAL, Caller, Ran, Tx
-from heddle.errors import HeddleError, Invalid, NoSuchCall, TooLarge, Unavailable
+from heddle.errors import HeddleError, Invalid, NoSuchCall, TooLarge, Unavailable, WrongMethod
 
 log = logging.getLogger("heddle.http")
 
@@ -352,21 +352,18 @@ class Dispatcher:
         return body
 
     async def _unknown(self, request: Request, known: Sequence[str]) -> int:
+        headers = [JSON]
+        error: HeddleError
         if known:
-            text = f"{request.method} is not allowed here; use {' or '.join(sorted(known))}."
-            await respond(
-                request,
-                405,
-                text.encode(),
-                (
-                    (b"content-type", b"text/plain; charset=utf-8"),
-                    (b"allow", ", ".join(sorted(known)).encode()),
-                ),
+            methods = sorted(known)
+            error = WrongMethod(
+                f"{request.method} is not allowed here; use {' or '.join(methods)}."
             )
-            return 405
-        error = NoSuchCall(f"This server does not offer {request.method} {request.path}.")
-        await respond(request, 404, self._shape(request)(error))
-        return 404
+            headers.append((b"allow", ", ".join(methods).encode()))
+        else:
+            error = NoSuchCall(f"This server does not offer {request.method} {request.path}.")
+        await respond(request, error.status, self._shape(request)(error), headers)
+        return error.status
 
     def _shape(self, request: Request) -> ErrorBody:
         for start, shape in self.error_shapes.items():

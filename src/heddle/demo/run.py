@@ -74,6 +74,7 @@ def _where(address: str, data: Path) -> str:
     return f"""
 Two models with their versions are there now:
 
+  the page      {address}
   your code     import mlflow; mlflow.set_tracking_uri("{address}")
   a model       mlflow.pyfunc.load_model("models:/diabetes-progression@champion")
   the runs      mlflow.search_runs(experiment_names=["diabetes-progression-study"])

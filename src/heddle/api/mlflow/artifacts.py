@@ -7,6 +7,7 @@ it belongs to, and never becomes a path of a disk. Files of versions are read, n
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from heddle.api.files import (
     Outgoing,
@@ -257,15 +258,18 @@ async def get_presigned(request: Request, services: Services) -> None:
         return Outgoing(*manifests.read_file(tx, place.manifest_id, place.path))
 
     found: Outgoing = await look(request, services, find)
-    url = None
-    if found.data is None:
-        url = await blobs.run(blobs.store.sign, found.file.digest, SIGNED_S)
+    here = f"{PREFIXES[0]}/2.0/mlflow-artifacts/artifacts/{quote(path)}"
+    url = await blobs.run(blobs.store.sign, found.file.digest, SIGNED_S)
     if url is None:
         raise NotOffered(
-            "This file has no address of its own outside this server; download it from"
-            f" /api/2.0/mlflow-artifacts/artifacts/{path}"
+            f"This file has no address of its own outside this server; download it from {here}"
         )
-    answer = {"url": url, "headers": {}, "file_size": found.file.size_bytes}
+    if found.data is None:
+        answer = {"url": url, "headers": {}, "file_size": found.file.size_bytes}
+    else:
+        # Small contents lie in the database. A client that is told no size asks for the file in the
+        # ordinary way, by the address under which it knows this server.
+        answer = {"url": here, "headers": {}}
     await respond(request, 200, encode_json(answer))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from heddle import workspaces
-from heddle.api.http import Effect, Request, Row, Services, respond
-from heddle.api.mlflow.wire import Message, error_body, rows_for
+from heddle.api.http import Effect, Request, Row, Services, encode_json, respond
+from heddle.api.mlflow.artifacts import stream
+from heddle.api.mlflow.wire import PREFIXES, Message, error_body, rows_for
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, WrongState
 from heddle.workspaces import Workspace
@@ -14,12 +15,14 @@ from heddle.workspaces import Workspace
 MLFLOW_VERSION = "3.17.2"
 """The release of MLflow whose protocol is answered; clients decide by it what they may send."""
 PLAIN = (b"content-type", b"text/plain; charset=utf-8")
-FEATURES = {
+FEATURES: dict[str, Any] = {
     "store_type": "SqlStore",
     "workspaces_enabled": True,
     "trace_archival_enabled": False,
+    # Parts are taken from whoever sends them, but a client told so would send each file of 500 MB and
+    # more in parts, which takes twice as long as in one piece (measured): a content is known by the
+    # digest of the whole, so it is read once more when all parts are there.
     "multipart_uploads_enabled": False,
-    "multipart_downloads_enabled": False,
     "presigned_upload_run_id_supported": False,
     "presigned_upload_model_id_supported": False,
     "features_enabled": {"gateway": False},
@@ -55,10 +58,6 @@ def workspace_out(workspace: Workspace) -> dict[str, Any]:
     if workspace.description:
         out["description"] = workspace.description
     return out
-
-
-def server_info(_tx: Tx, _ask: Nothing) -> dict[str, Any]:
-    return FEATURES
 
 
 def list_workspaces(tx: Tx, _ask: Nothing) -> dict[str, Any]:
@@ -107,6 +106,12 @@ async def health(request: Request, _services: Services) -> None:
     await respond(request, 200, b"OK", (PLAIN,))
 
 
+async def server_info(request: Request, services: Services) -> None:
+    """What this server offers; files are read from the object store itself where there is one."""
+    signs = not services.extra["blobs"].store.is_local
+    await respond(request, 200, encode_json({**FEATURES, "multipart_downloads_enabled": signs}))
+
+
 async def version(request: Request, _services: Services) -> None:
     """The release of MLflow that this server stands in for."""
     await respond(request, 200, MLFLOW_VERSION.encode(), (PLAIN,))
@@ -124,8 +129,11 @@ def server_rows() -> list[Row]:
         for path, call in (("/health", health), ("/version", version))
         for method in ("GET", "HEAD")
     ]
+    made += [
+        stream("GET", f"{prefix}/3.0/mlflow/server-info", "server.read", server_info)
+        for prefix in PREFIXES
+    ]
     calls: list[tuple[Any, ...]] = [
-        ("GET", "server-info", "server.read", point, Nothing, server_info, 200),
         ("GET", "workspaces", "workspace.read", read, Nothing, list_workspaces, 200),
         ("POST", "workspaces", "workspace.create", write, CreateWorkspace, create_workspace, 201),
         ("GET", "workspaces/{workspace_name}", "workspace.read", point, WorkspaceName, get_workspace, 200),

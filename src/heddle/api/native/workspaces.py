@@ -13,6 +13,7 @@ from heddle.api.http import Request, Services, respond
 from heddle.api.native.offer import Ask
 from heddle.api.native.shapes import items, kinds
 from heddle.db.tx import Tx
+from heddle.errors import Invalid
 from heddle.registry import aliases, finding, model_table
 from heddle.registry.finding import Counts
 from heddle.tracking import experiment_table
@@ -147,13 +148,19 @@ def find(tx: Tx, ask: Ask[items.FindQuery, None]) -> items.Found:
 
 
 def limit_of(limit: int | None) -> int:
-    """How many rows a window may hold."""
-    return ROWS_MAX if limit is None else max(0, min(limit, ROWS_MAX))
+    """How many rows a window may hold; raises ``Invalid``."""
+    if limit is None:
+        return ROWS_MAX
+    if limit < 0:
+        raise Invalid(f"A limit of {limit} rows cannot be; use 0 or more.")
+    return min(limit, ROWS_MAX)
 
 
 def offset_of(offset: int) -> int:
-    """How many rows come before a window."""
-    return max(0, min(offset, 2**53))
+    """How many rows come before a window; raises ``Invalid``."""
+    if offset < 0:
+        raise Invalid(f"An offset of {offset} rows cannot be; use 0 or more.")
+    return min(offset, 2**53)
 
 
 def _view(view: View) -> items.SavedView:
