@@ -85,6 +85,9 @@ lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of ever
 	@$(COMPILE) requirements/node.in -o requirements/node.txt
 	@for wanted in tests/compat/clients/requirements-*.in; do \
 		$(COMPILE) $$wanted -o $${wanted%.in}.txt || exit; done
+	@for wanted in tests/scoring/flavors/requirements-*.in bench/requirements/scoring.in; do \
+		UV_FIND_LINKS=$$PIP_FIND_LINKS $(COMPILE) pyproject.toml $$wanted --extra predict \
+		-o $${wanted%.in}.txt || exit; done
 
 .PHONY: bench
 bench: dev ## measure beside MLflow and FastTrackML; ARGS="--help" says what can be asked

@@ -21,7 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0, or 1 where Heddle failed at some work."""
     options = _options(arguments)
     if options.list:
-        print(*(workload.name for workload in all_workloads()), "growth", "installed", "start")
+        print(
+            *(workload.name for workload in all_workloads()),
+            "growth",
+            "installed",
+            "scoring",
+            "start",
+        )
         return 0
     if not has_generator():
         print(GENERATOR_MISSING, file=sys.stderr)
@@ -34,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seconds=options.seconds,
             many_runs=options.many_runs,
             grown_runs=options.grown_runs,
+            rows=options.rows,
         ),
         only=_words(options.only),
         peers=_words(options.peers) or form.peers,
@@ -78,6 +85,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="length of a round")
     parser.add_argument("--many-runs", type=int, help="runs seeded for searching among many")
     parser.add_argument("--grown-runs", type=int, help="most runs that Heddle is grown to")
+    parser.add_argument("--rows", type=int, help="rows of the table that models are applied to")
     parser.add_argument("--heddle-python", default=sys.executable, help="interpreter for Heddle")
     parser.add_argument("--output", type=Path, help="where the report goes")
     parser.add_argument("--list", action="store_true", help="name all workloads and end")

@@ -8,6 +8,28 @@ MIB = 1 << 20
 
 
 @dataclass(frozen=True)
+class Tables:
+    """How many rows models are applied to, how often, and how long it may take in all.
+
+    ``long_rows`` are for the one run that shows that memory does not grow. A round is begun only
+    while less than ``budget_s`` has passed.
+    """
+
+    rows: int
+    csv_rows: int
+    long_rows: int
+    rounds: int
+    budget_s: float
+
+    def of(self, rows: int) -> "Tables":
+        """Return these sizes with tables of so many rows."""
+        csv_rows = min(self.csv_rows, rows)
+        return replace(
+            self, rows=rows, csv_rows=csv_rows, long_rows=rows * 12 * bool(self.long_rows)
+        )
+
+
+@dataclass(frozen=True)
 class Form:
     """How long and how large the measuring is.
 
@@ -23,6 +45,7 @@ class Form:
     size: Size
     postgres_size: Size
     starts: int
+    scoring: Tables
     run_counts: tuple[int, ...] = ()
     budget_s: float = 0.0
     patience_s: float = 0.0
@@ -34,6 +57,7 @@ class Form:
         seconds: float | None,
         many_runs: int | None,
         grown_runs: int | None,
+        rows: int | None,
     ) -> "Form":
         """Return this form with what the caller wants otherwise."""
         size = self.size if many_runs is None else replace(self.size, many_runs=many_runs)
@@ -44,6 +68,7 @@ class Form:
             seconds=seconds or self.seconds,
             size=size,
             run_counts=counts,
+            scoring=self.scoring if rows is None else self.scoring.of(rows),
         )
 
 
@@ -56,6 +81,7 @@ QUICK = Form(
     size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     starts=0,
+    scoring=Tables(rows=1_000_000, csv_rows=65_536, long_rows=0, rounds=1, budget_s=90.0),
     # Leaves time to end the servers and to write the report within three minutes.
     budget_s=160.0,
     patience_s=1.0,
@@ -69,6 +95,7 @@ TINY = Form(
     size=Size(runs=60, many_runs=0, history=1000, versions=110),
     postgres_size=Size(runs=60, many_runs=0, history=1000, versions=110),
     starts=0,
+    scoring=Tables(rows=20_000, csv_rows=2_000, long_rows=40_000, rounds=1, budget_s=60.0),
 )
 FULL = Form(
     name="full",
@@ -87,5 +114,8 @@ FULL = Form(
     size=Size(runs=1000, many_runs=20_000, history=100_000, versions=1000),
     postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     starts=3,
+    scoring=Tables(
+        rows=4_000_000, csv_rows=262_144, long_rows=50_000_000, rounds=3, budget_s=300.0
+    ),
     run_counts=(10_000, 100_000, 1_000_000),
 )

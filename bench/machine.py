@@ -18,7 +18,25 @@ def session_pids(session: int) -> list[int]:
     return [pid for pid, owner in _sessions() if owner == session]
 
 
+def tree_pids(top: int) -> list[int]:
+    """Return `top` and every process that comes from it, those of other sessions among them."""
+    children: dict[int, list[int]] = {}
+    for pid, (_, parent, _) in _stats():
+        children.setdefault(parent, []).append(pid)
+    found = [top]
+    for pid in found:
+        found += children.get(pid, ())
+    return found
+
+
 def _sessions() -> Iterator[tuple[int, int]]:
+    for pid, (state, _, session) in _stats():
+        if state != "Z":
+            yield pid, session
+
+
+def _stats() -> Iterator[tuple[int, tuple[str, int, int]]]:
+    """Of every process its state, its parent and its session."""
     for entry in PROC.iterdir():
         if not entry.name.isdigit():
             continue
@@ -27,9 +45,8 @@ def _sessions() -> Iterator[tuple[int, int]]:
         except OSError:
             continue
         # The command name is in parentheses and may hold anything, so fields count from its end.
-        state, _, _, session = stat[stat.rindex(")") + 2 :].split()[:4]
-        if state != "Z":
-            yield int(entry.name), int(session)
+        state, parent, _, session = stat[stat.rindex(")") + 2 :].split()[:4]
+        yield int(entry.name), (state, int(parent), int(session))
 
 
 def rss_bytes(pids: list[int]) -> int:
@@ -41,6 +58,18 @@ def rss_bytes(pids: list[int]) -> int:
         except OSError:
             continue
         total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
+def pss_bytes(pids: list[int]) -> int:
+    """Return the memory of all `pids` together, pages that they share counted once."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return total
 
 
@@ -101,7 +130,8 @@ def facts(directory: Path) -> dict[str, str]:
     )
     memory_kib = int((PROC / "meminfo").read_text().split()[1])
     return {
-        "processor": f"{cpu}, {os.cpu_count()} cores",
+        "processor": cpu,
+        "cores": str(os.cpu_count() or 1),
         "memory": f"{memory_kib / 2**20:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

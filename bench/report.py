@@ -4,9 +4,11 @@ Always holds: every number in it was measured and is in the results; a missing o
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from bench import targets
 from bench.results import Cell, Results
+from bench.scoring import ENGINES, MODELS
 from bench.servers import FLAVOURS, Flavour
 
 PG = "@pg"
@@ -38,6 +40,7 @@ def render(results: Results) -> str:
         *_latencies(results, plain),
         *_resources(results),
         *_growth(results),
+        *_scoring(results),
     ]
     if postgres:
         lines += ["## On PostgreSQL", "", *_figures(results, postgres, postgres=True)]
@@ -212,6 +215,76 @@ def _growth_verdicts(results: Results) -> Iterator[str]:
         if held["what"].startswith("points"):
             reached = held["p50_ms"] < targets.DRAWN_MS
             yield f"a metric drawn in under {targets.DRAWN_MS:.0f} ms: {_met(reached)}"
+
+
+def _scoring(results: Results) -> Iterator[str]:
+    held = results.scoring
+    if not held:
+        return
+    yield from ("## Scoring", "")
+    yield (
+        "Parquet to Parquet, ten columns of doubles and a prediction; rows a second once the model"
+        " is loaded, medians of the rounds. In brackets the seconds before that and the most memory"
+        " of all processes together, in MB. Every output was compared with that of mlflow.pyfunc,"
+        " bit for bit, before its rate counted."
+    )
+    yield ""
+    yield from _table_head(["Engine", *MODELS.values(), "Rows", "Rounds", "Taken"], left=1)
+    for engine, title in ENGINES.items():
+        found = [held.get(f"{engine} {model}") for model in MODELS]
+        any_of = next(filter(None, found), None)
+        if any_of is None:
+            continue
+        names = {"cores": results.facts.get("cores", "?"), "csv_rows": any_of["rows"]}
+        rounds = str(min(each["rounds"] for each in found if each))
+        yield _line(
+            [
+                title.format(**names),
+                *(_applied(each) for each in found),
+                f"{any_of['rows']:,}",
+                rounds,
+                any_of["taken"],
+            ]
+        )
+    yield ""
+    for verdict in _scoring_verdicts(results):
+        yield f"- {verdict}"
+    yield ""
+
+
+def _applied(found: dict[str, Any] | None) -> str:
+    if not found:
+        return ""
+    return f"{found['rate']:,.0f} ({found['start_s']:.1f} s, {found['memory_bytes'] / MB:,.0f})"
+
+
+def _scoring_verdicts(results: Results) -> Iterator[str]:
+    held = results.scoring
+    cheap, *costly = MODELS
+    wanted = [("heddle", "alone", model, targets.OF_ALONE) for model in costly]
+    wanted += [("heddle", "pyfunc", cheap, targets.OVER_LOOP)]
+    wanted += [("heddle_spark", "spark_udf", cheap, targets.OVER_SPARK_CHEAP)]
+    wanted += [("heddle_spark", "spark_udf", model, targets.OVER_SPARK) for model in costly]
+    for ours, theirs, model, least in wanted:
+        one, other = held.get(f"{ours} {model}"), held.get(f"{theirs} {model}")
+        if one and other:
+            ratio = one["rate"] / other["rate"]
+            title = ENGINES[theirs].partition(":")[0].partition(",")[0]
+            name = "Heddle" if ours == "heddle" else "Heddle on Spark"
+            yield (
+                f"{name}, {MODELS[model]}: {ratio:.2f} of {title}, at least {least:g} wanted:"
+                f" {_met(ratio >= least)}"
+            )
+    long = held.get("heddle long")
+    if long:
+        short = held.get(f"heddle {cheap}", long)
+        most = max(long["memory_bytes"], short["memory_bytes"])
+        yield (
+            f"memory, all processes: {short['memory_bytes'] / MB:,.0f} MB for {short['rows']:,} rows,"
+            f" {long['memory_bytes'] / MB:,.0f} MB for {long['rows']:,} ({long['rate']:,.0f} rows/s),"
+            f" under {targets.APPLYING_BYTES / MB:,.0f} wanted:"
+            f" {_met(most < targets.APPLYING_BYTES)}"
+        )
 
 
 def _failures(results: Results) -> Iterator[str]:

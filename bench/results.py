@@ -57,6 +57,7 @@ class Results:
     taken: dict[str, str] = field(default_factory=dict)
     resources: dict[str, dict[str, float]] = field(default_factory=dict)
     growth: list[dict[str, Any]] = field(default_factory=list)
+    scoring: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @staticmethod

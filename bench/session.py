@@ -25,6 +25,7 @@ from bench.places import RUNS, WORK
 from bench.postgres import server_version
 from bench.report import PG, render
 from bench.results import Cell, Results
+from bench.scoring import Scoring
 from bench.seed import Size
 from bench.servers import FLAVOURS, DidNotStart, Flavour, Programs, Server
 from bench.work import FAILURES, Round, Row, Workload
@@ -81,7 +82,7 @@ class Session:
         self._began = time.monotonic()
         self._only = set(only)
         self._resume = resume
-        self._growth_failed = False
+        self._failed = False
         self._report = report
         self._programs = Programs(heddle_python)
         self._flavours = [FLAVOURS[name] for name in peers]
@@ -102,6 +103,8 @@ class Session:
             self._measure_group(shared, self._workloads(postgres=True))
         if self._wanted("growth") and FLAVOURS["heddle"] in embedded:
             self._measure_growth()
+        if self._wanted("scoring"):
+            self._measure_scoring()
         if self._wanted("installed"):
             self._measure_installed(embedded)
         self.results.save()
@@ -120,9 +123,27 @@ class Session:
 
         def fail(kind: str, failure: BaseException) -> None:
             self._remark(f"growth of {kind} failed: {type(failure).__name__}: {failure}")
-            self._growth_failed = True
+            self._failed = True
 
         Growth(self._programs, keep, fail).run(self.form.run_counts)
+
+    def _measure_scoring(self) -> None:
+        if self._resume and self.results.scoring:
+            return
+        self.results.scoring.clear()
+        others = Others([])
+
+        def keep(measured: Json) -> None:
+            at = time.strftime("%m-%d %H:%M", time.gmtime())
+            measured["taken"] = f"{at}, {self.results.versions.get('Heddle', '?')}, {others.told()}"
+            self.results.scoring[f"{measured['engine']} {measured['model']}"] = measured
+            self.results.save()
+
+        def fail(what: str, failure: BaseException) -> None:
+            self._remark(f"scoring, {what}: {type(failure).__name__}: {failure}"[:400])
+            self._failed = self._failed or what.startswith("heddle,")
+
+        Scoring(self.form.scoring, keep, fail).run()
 
     def _prepare(self, flavours: Sequence[Flavour], size: Size) -> None:
         """Make what is kept from run to run; the time that a form may take begins after it."""
@@ -137,7 +158,8 @@ class Session:
 
     def write(self) -> None:
         """Write the report of everything measured so far."""
-        if not (self.results.cells or self.results.resources or self.results.growth):
+        results = self.results
+        if not (results.cells or results.resources or results.growth or results.scoring):
             return
         self._report.parent.mkdir(parents=True, exist_ok=True)
         self._report.write_text(render(self.results))
@@ -145,7 +167,7 @@ class Session:
 
     def heddle_failed(self) -> bool:
         """Return whether Heddle failed at anything that was asked of it."""
-        return self._growth_failed or any(
+        return self._failed or any(
             cell.failure
             for cells in self.results.cells.values()
             for server, cell in cells.items()

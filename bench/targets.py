@@ -49,5 +49,12 @@ DRAWN_MS = 100.0
 MEMORY_BYTES = 150_000_000
 START_S = 1.0
 INSTALLED_BYTES = 120_000_000
+# Applying models: of `predict` alone where the model is the cost; over the plain loop through pyfunc
+# where reading and writing are; over spark_udf on Spark; and the memory for tables of any length.
+OF_ALONE = 0.9
+OVER_LOOP = 2.0
+OVER_SPARK_CHEAP = 3.0
+OVER_SPARK = 1.0
+APPLYING_BYTES = 1_000_000_000
 # 70% of what a bare writer with the same durability reached on the machine the targets come from.
 BATCH_POINTS_PER_S = 415_000.0

@@ -173,6 +173,7 @@ class Stream:
         self.walls: list[str] = []
         self.libraries: dict[str, str] = {}
         self.path = ""
+        self.loaded_ms = 0
 
     def __enter__(self) -> Self:
         for at in range(self.count):
@@ -270,6 +271,7 @@ class Stream:
     def _child(self) -> Child:
         child = Child(self._folder, **self._given)
         self.walls, self.libraries = child.walls, child.libraries
+        self.loaded_ms = self.loaded_ms or time.time_ns() // 1_000_000
         return child
 
     def _step(self, child: Child, waiting: list[_Batch]) -> bool:
@@ -515,7 +517,7 @@ class _Run:
             if self.schema is None and not skipped:
                 self._write_empty()
         self.receipt.walls, self.receipt.libraries = stream.walls, stream.libraries
-        self.receipt.path = stream.path
+        self.receipt.path, self.receipt.loaded_ms = stream.path, stream.loaded_ms
 
     def _write(self, part: int, batch: pa.RecordBatch, predicted: pa.RecordBatch) -> None:
         if self.schema is None:

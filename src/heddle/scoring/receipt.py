@@ -70,7 +70,10 @@ class Drift(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Everything that is known of one application of a model. Times are milliseconds since 1970."""
+    """Everything that is known of one application of a model. Times are milliseconds since 1970.
+
+    ``loaded_ms`` is when the first process had the model, 0 if none had to.
+    """
 
     job: str
     key: str
@@ -84,6 +87,7 @@ class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True):
     warnings: list[str] = []
     rows: int = 0
     started_ms: int = 0
+    loaded_ms: int = 0
     ended_ms: int = 0
     path: str = ""
     processes: int = 0

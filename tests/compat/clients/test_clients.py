@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from environments import GENERATIONS, client_python
+from environments import python_of
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[2] / "src"
 RUN_S = 400
+GENERATIONS = ("1.30", "2.22", "3.17")
+BEST_PYTHON = {"1.30": (3, 11)}
+"""The newest Python on which a generation can do everything, where that is not any."""
 EXPECTED_REASONS: tuple[str, ...] = (
     "the client has this",
     "the client's autologging needs an older scikit-learn",
@@ -30,6 +32,13 @@ if "HEDDLE_COMPAT_URI" in os.environ:
 # Most of each generation's time is importing scikit-learn and reading its own requirements; the
 # first run also makes the environment, which may have to fetch it.
 pytestmark = pytest.mark.timeout(900)
+
+
+def client_python(generation: str) -> Path:
+    """The Python that has this generation's client."""
+    requirements = HERE / f"requirements-{generation}.txt"
+    newest = BEST_PYTHON.get(generation)
+    return python_of(f"client-{generation}", requirements, newest=newest)
 
 
 def run_scenario(generation: str, uri: str, folder: Path) -> dict[str, Any]:
