@@ -201,7 +201,9 @@ def _step(
     if column.kind == "tensor":
         return _tensor_step(column, field)
     if is_taken(column.kind, field.type):
-        return Step(column.name, field.name)
+        is_coded = pa.types.is_dictionary(field.type) and column.kind != "any"
+        # Kept as a dictionary, pandas would make categories of it, which pyfunc does not take.
+        return Step(column.name, field.name, str(field.type.value_type) if is_coded else "")
     cast = offered_cast(column.kind, field.type)
     if cast and (ALL in casts or column.name in casts):
         return Step(column.name, field.name, cast)
