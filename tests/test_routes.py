@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 import pytest
@@ -52,6 +52,14 @@ OPEN = {
     "experiments.list", "experiments.create", "runs.search", "runs.tree", "runs.columns", "runs.values",
     "jobs.list", "schedules.list", "series.search", "models.list", "models.create",
     "views.list", "views.create",
+}  # fmt: skip
+
+
+# MLflow's searches, which find nothing instead.
+SEARCHES = {
+    "experiments/list", "experiments/search", "logged-models/search", "model-versions/search",
+    "metrics/get-history-bulk-interval", "registered-models/list", "registered-models/search",
+    "runs/search",
 }  # fmt: skip
 
 
@@ -136,6 +144,69 @@ def test_a_stranger_finds_nothing(api):
         assert values["run"].encode() not in shown[name]
     assert call(api, "GET", f"{HERE}/models/m")["versions"] == 1
     assert call(api, "GET", f"{HERE}/runs/{values['run']}")["deleted_ms"] is None
+
+
+# All but those that make something of their own where they are called.
+MAKING = ("registered-models/create", "experiments/create")
+MLFLOW_ROWS = [
+    row
+    for row in ROWS
+    if "message" in row.about
+    and row.path.startswith("/api/2.0/mlflow/")
+    and not row.path.endswith(MAKING)
+]
+
+
+def test_mlflow_calls_find_nothing_of_another_workspace(api):
+    """Every call with the ids of what is in ``default``, made in another workspace: nothing is told
+    and nothing changes. The same calls in ``default`` tell of it, so that this says something."""
+    values = things(api)
+    call(api, "POST", "/workspaces", {"name": "other"}, 201)
+    point = {"key": "rmse", "value": 9.0, "timestamp": 9, "step": 9}
+    pair = {"key": "t", "value": "v"}
+    run, model = values["run"], values["logged_model"]
+    known = {
+        **dict.fromkeys(("run_id", "run_uuid", "source_run_id"), run),
+        "run_ids": [run], "experiment_id": "0", "experiment_ids": ["0"], "experiment_name": "Default",
+        "name": "m", "version": "1", "alias": "champion", "model_id": model, "new_name": "taken",
+        "metric_key": "rmse", "key": "rmse", "value": 9.0, "timestamp": 9, "max_results": 100,
+        "source": f"runs:/{run}/model", "stage": "Production", "description": "d", "path": "",
+        "metrics": [point], "params": [pair], "tags": [pair], "status": "FINISHED",
+        "model_json": '{"artifact_path":"a","flavors":{},"utc_time_created":"","run_id":""}',
+    }  # fmt: skip
+
+    def ask(row: Row, workspace: str):
+        body = {key: known[key] for key in row.about["message"].__struct_fields__ if key in known}
+        if "models" in row.about["message"].__struct_fields__:
+            body["models"] = [{"model_id": model, "step": 1}]
+        if row.path.endswith(("log-parameter", "tag")):
+            body["value"] = "v"
+        if "logged-models" in row.path:
+            body["status"] = "LOGGED_MODEL_READY"
+        path = re.sub(r"\{\w+\}", lambda found: str(known.get(found[0][1:-1], "t")), row.path)
+        data = msgspec.json.encode(body)
+        if row.method == "GET":
+            path, data = f"{path}?{urlencode(body, doseq=True)}", b""
+        return api.send(row.method, path, data, {"x-mlflow-workspace": workspace})
+
+    def shown() -> list[bytes]:
+        reading = [row for row in MLFLOW_ROWS if row.effect is not Effect.WRITE]
+        return [ask(row, "default").raw for row in reading]
+
+    before = shown()
+    secrets = (run.encode(), model.encode(), b"champion", b"trained")
+    told = set()
+    for row in MLFLOW_ROWS:
+        answer = ask(row, "other")
+        assert answer.status in (200, 400, 404), (row.path, answer.raw)
+        if answer.status == 200:
+            told.add(row.path.partition("mlflow/")[2])
+            assert not any(secret in answer.raw for secret in secrets), (row.path, answer.raw)
+        if answer.status == 400:
+            assert answer.code == "INVALID_PARAMETER_VALUE", (row.path, answer.raw)
+    assert told <= SEARCHES, "whatever names a thing finds none"
+    assert shown() == before
+    assert sum(run.encode() in answer for answer in before) > 10
 
 
 def test_everything_is_there_for_whoever_belongs(api):

@@ -41,6 +41,16 @@ def check_key(key: str, what: str) -> None:
         )
 
 
+def check_any_key(key: str, what: str) -> None:
+    """Raise ``Invalid`` unless ``key`` can be kept, whatever it spells.
+
+    For what MLflow takes with a run or a logged model that is being made: there it looks at no key.
+    """
+    if not key:
+        raise Invalid(f"A {what} needs a name that is not empty.")
+    check_text(key, f"The {what} name '{key[:40]}...'", KEY_MAX)
+
+
 def check_text(text: str, what: str, limit: int) -> None:
     """Raise ``Invalid`` if ``text`` is longer than ``limit`` characters or cannot be stored."""
     if len(text) > limit:

@@ -1,11 +1,12 @@
 """Tags: key and value labels on experiments, runs, logged models, models and versions.
 
 One ``Tags`` per tagged noun owns that noun's tag table and the statements on it. Setting overwrites.
+``keys`` and ``first_keys`` are what may be a key: of a tag set later, and of one that comes with a new row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -23,14 +24,25 @@ from heddle.keys import check_key, check_text
 from heddle.search.fields import Keyed
 
 Pair = tuple[str, str]
+KeyRule = Callable[[str, str], None]
+"""What may be a key: given it and the word for what it names, raises ``Invalid``."""
 
 
 class Tags:
     """The tags of one noun, kept in the table ``<noun>_tags``."""
 
-    def __init__(self, noun: str, owner: str, *, value_max: int) -> None:
+    def __init__(
+        self,
+        noun: str,
+        owner: str,
+        *,
+        value_max: int,
+        keys: KeyRule = check_key,
+        first_keys: KeyRule = check_key,
+    ) -> None:
         self.noun = noun
         self.value_max = value_max
+        self.keys, self.first_keys = keys, first_keys
         self.table = table = sa.Table(
             f"{noun}_tags",
             metadata,
@@ -64,7 +76,7 @@ class Tags:
 
     def check(self, key: str, value: str) -> None:
         """Raise ``Invalid`` unless this may be a tag here."""
-        check_key(key, "tag")
+        self.keys(key, "tag")
         check_text(value, f"The value of tag '{key}'", self.value_max)
 
     def set(self, tx: Tx, owner_id: int, key: str, value: str) -> None:
@@ -76,7 +88,8 @@ class Tags:
         """Set the tags of a row that was just made; of a key given twice the last counts."""
         last = dict(pairs)
         for key, value in last.items():
-            self.check(key, value)
+            self.first_keys(key, "tag")
+            check_text(value, f"The value of tag '{key}'", self.value_max)
         tx.insert_many(self._bulk, [(owner_id, key, value) for key, value in last.items()])
 
     def get(self, tx: Tx, owner_id: int, key: str) -> str | None:

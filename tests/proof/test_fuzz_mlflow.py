@@ -40,6 +40,7 @@ TEXTS = st.one_of(
             *("a'b", 'a"b', "a`b", "%", "%%", "_", "\\", "a/b", "../x", "a//b", ".", "#", "?"),
             *("\0", "a\0b", "\ud800", "\udfff\ud800", "\uffff", "\ufeff", "\U0010ffff", "é", "é"),
             *("💥", "\n", "\r\n", "x" * 251, "x" * 9000, "NaN", "Infinity", "1e400", "0x10"),
+            *("9" * 19, "9" * 20, "9" * 5000, "-" + "9" * 19, "-0", "²", "١", "1_0", " 1", "1.0"),
             *("runs:/x/y", "models:/m/1", "mlflow-artifacts:/0/x", "file:///etc/passwd", "s3://"),
             *("metrics.m > 1", "tags.`a b` = 'x' AND", "params.x RLIKE '['", "name LIKE '%'"),
             *("metrics.m DESC", "start_time ASC", "attributes.", "🙂 = 'x'", "a = 'x' " * 500),

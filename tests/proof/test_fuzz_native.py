@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -19,6 +20,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
@@ -78,6 +81,27 @@ def world(
         server.drop(name)
 
 
+@cache
+def checker(reference: str) -> Draft202012Validator:
+    """What checks an answer against a schema of the document."""
+    return Draft202012Validator({"$ref": reference, "components": DOCUMENT["components"]})
+
+
+def mismatch(case: Any, answer: Answer) -> str:
+    """In what an answer is not the one that the document promises; empty if it is."""
+    promised = DOCUMENT["paths"][case.operation.path][case.method.lower()]["responses"]
+    described = promised.get(str(answer.status))
+    if described is None:
+        if answer.status < 400:
+            return f"status {answer.status} is not promised"
+        described = promised["default"]
+    schema = described.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None or answer.headers.get("content-type") != "application/json":
+        return ""
+    error = best_match(checker(schema["$ref"]).iter_errors(answer.body))
+    return "" if error is None else f"{error.json_path}: {error.message}"
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[Any, bool]:
     """A request that the document allows, or, one time in four, one that it does not."""
@@ -120,6 +144,7 @@ def test_anything_the_document_allows(
     answer = send(api, case, ids if real else {"workspace": "default"})
     shown = (case.method, case.operation.path, case.query, case.body)
     assert answer.status < 500, (shown, answer.status, answer.raw[:500])
-    if answer.status >= 400 and answer.headers.get("content-type") == "application/json":
+    assert mismatch(case, answer) == "", shown
+    if answer.status >= 400:
         assert answer.body["error"]["code"], shown
         assert answer.body["error"]["message"], shown

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -110,7 +111,11 @@ def list_items(tx: Tx, request: Request) -> dict[str, Any]:
     loaded = models.load_models(tx, found[:PAGE])
     answer: dict[str, Any] = {"value": [_item(request, loaded[key]) for key in found[:PAGE]]}
     if len(found) > PAGE:
-        answer["continuationToken"] = page.encode(offset + PAGE)
+        token = page.encode(offset + PAGE)
+        answer["continuationToken"] = token
+        answer["continuationUri"] = (
+            f"{request.server}{request.path}?continuationToken={quote(token)}"
+        )
     return answer
 
 

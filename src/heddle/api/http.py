@@ -78,6 +78,17 @@ class Request:
                 return value
         return None
 
+    @property
+    def server(self) -> str:
+        """The address by which the caller knows this server, without a slash at its end.
+
+        It goes back to this caller alone, so the word of whatever forwards its calls is enough.
+        """
+        host = (self.header(b"host") or b"").decode("latin-1")
+        forwarded = self.header(b"x-forwarded-proto") == b"https"
+        scheme = "https" if forwarded else self.scope.get("scheme", "http")
+        return f"{scheme}://{host}{self.scope.get('root_path', '')}"
+
     def query(self) -> dict[str, list[str]]:
         """The query parameters; raises ``Invalid`` for bytes that are not UTF-8."""
         try:

@@ -30,7 +30,7 @@ from heddle.db.schema import (
 from heddle.db.statement import Bulk, Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound
-from heddle.keys import check_key, check_text
+from heddle.keys import check_any_key, check_key, check_text
 from heddle.search.fields import Attribute, Catalogue, Keyed
 from heddle.search.sql import search_ids, where
 from heddle.tags import Pair, Tags
@@ -90,7 +90,13 @@ logged_model_metrics = sa.Table(
     sa.Column("is_nan", sa.SmallInteger, nullable=False),
     **CLUSTERED,
 )
-tags = Tags("logged_model", "logged_models.id", value_max=TAG_VALUE_MAX)
+tags = Tags(
+    "logged_model",
+    "logged_models.id",
+    value_max=TAG_VALUE_MAX,
+    keys=check_any_key,
+    first_keys=check_any_key,
+)
 
 
 class ModelPoint(NamedTuple):
@@ -266,7 +272,7 @@ def create(
             " contain the following characters: / : . % \" '"
         )
     check_text(model_type, "The model type", NAME_MAX)
-    check_params(params)
+    check_params(params, check_any_key)
     experiment = living_experiment(tx, experiment_id)
     uid = f"m-{uuid.uuid4().hex}"
     location = files_below(experiment.artifact_location, f"models/{uid}")
@@ -359,7 +365,7 @@ def delete(tx: Tx, uid: str) -> None:
 
 def log_params(tx: Tx, uid: str, params: Sequence[Pair]) -> None:
     """Add params; raises ``NotFound``, and ``Invalid`` for one that has another value already."""
-    check_params(params)
+    check_params(params, check_any_key)
     model = get(tx, uid)
     written = dict(load_full(tx, [model.id])[0].params)
     for key, value in params:

@@ -25,7 +25,7 @@ from heddle.db.tx import Tx
 from heddle.errors import Invalid
 from heddle.keys import check_key, check_text
 from heddle.search.fields import Keyed
-from heddle.tags import Pair
+from heddle.tags import KeyRule, Pair
 from heddle.tracking.runs import touch
 
 VALUE_MAX = 100_000
@@ -72,11 +72,11 @@ def as_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def check_params(pairs: Sequence[Pair]) -> None:
+def check_params(pairs: Sequence[Pair], keys: KeyRule = check_key) -> None:
     """Raise ``Invalid`` unless these may be the params of one call: good keys, none twice."""
     seen: set[str] = set()
     for key, value in pairs:
-        check_key(key, "parameter")
+        keys(key, "parameter")
         check_text(value, f"The value of parameter '{key}'", VALUE_MAX)
         if key in seen:
             raise Invalid(

@@ -17,7 +17,7 @@ from heddle.db.schema import Id, id_column, metadata, ms_column, text_column, wo
 from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound, WrongState
-from heddle.keys import check_text
+from heddle.keys import check_any_key, check_text
 from heddle.tags import Pair, Tags
 from heddle.tracking.experiments import (
     files_below,
@@ -57,7 +57,7 @@ runs = sa.Table(
     sa.Index(None, "workspace_id", "start_ms"),
     sqlite_autoincrement=True,
 )
-tags = Tags("run", "runs.id", value_max=TAG_VALUE_MAX)
+tags = Tags("run", "runs.id", value_max=TAG_VALUE_MAX, first_keys=check_any_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,12 +213,6 @@ def name_of_blanks(turn: Turn) -> bool:
 
 
 @predicate
-def odd_key_at_creation(turn: Turn) -> bool:
-    """A key that MLflow refuses everywhere but at creation."""
-    return _refused(turn, "Invalid tag name", "Invalid parameter name")
-
-
-@predicate
 def trailing_slash(turn: Turn) -> bool:
     """A location with and without the slash at its end."""
     return all(

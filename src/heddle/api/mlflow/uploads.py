@@ -72,17 +72,12 @@ _read_end = reader(EndUpload)
 def wanted(request: Request) -> Wanted:
     """What a request to create an upload asks for; raises ``Invalid``."""
     ask = _read_create(request)
-    host = (request.header(b"host") or b"").decode("latin-1")
-    # The address goes to this caller alone, so the word of whatever forwards its calls is enough.
-    forwarded = request.header(b"x-forwarded-proto") == b"https"
-    scheme = "https" if forwarded else request.scope.get("scheme", "http")
-    server = f"{scheme}://{host}{request.scope.get('root_path', '')}"
     given = {
         name: value.decode("latin-1")
         for header, name in GIVEN_BACK.items()
         if (value := request.header(header)) is not None
     }
-    return Wanted(target(request, ask.path or ""), ask.num_parts, server, given)
+    return Wanted(target(request, ask.path or ""), ask.num_parts, request.server, given)
 
 
 def create_upload(tx: Tx, ask: Wanted) -> dict[str, Any]:
