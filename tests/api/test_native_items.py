@@ -78,6 +78,8 @@ def test_a_wrong_filter_says_where(api):
         ("POST", "/workspaces", {"nme": "x"}, "unknown field `nme`"),
         ("POST", "/workspaces", {"name": 3}, "Expected `str`"),
         ("GET", "/workspaces/default/items?limit=few", None, "limit"),
+        ("GET", "/workspaces/default/items?limit=-1", None, "use 0 or more"),
+        ("GET", "/workspaces/default/models?offset=-1", None, "use 0 or more"),
         ("GET", "/workspaces/default/items?limits=1", None, "limits"),
     ],
 )
