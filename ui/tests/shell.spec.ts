@@ -10,6 +10,12 @@ test("home teaches how to log a run at this address", async ({ page, baseURL }) 
   await expectAccessible(page);
 });
 
+test("a link that a client printed leads to its experiment", async ({ page }) => {
+  await page.goto("/#/experiments/0");
+  await expect(page).toHaveURL(/\/w\/default\/experiments\/0$/);
+  await expect(page.getByRole("heading", { name: "Default" })).toBeVisible();
+});
+
 test("a workspace is made, renamed, opened and deleted", async ({ page }) => {
   await page.goto("/workspaces");
   await page.getByRole("button", { name: "New workspace" }).click();

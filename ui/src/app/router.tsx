@@ -10,7 +10,9 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  redirect,
 } from "@tanstack/react-router";
+import { addressOfLink } from "@/lib/mlflowLink.ts";
 import { readSearch, type Search, writeSearch } from "@/lib/search.ts";
 import { CrashScreen } from "./CrashScreen.tsx";
 import { MissingScreen } from "./MissingScreen.tsx";
@@ -25,6 +27,12 @@ const root = createRootRoute({
 const home = createRoute({
   getParentRoute: () => root,
   path: "/",
+  beforeLoad: ({ location }) => {
+    const href = addressOfLink(location.hash);
+    if (href !== undefined) {
+      throw redirect({ href, replace: true });
+    }
+  },
   component: lazyRouteComponent(() => import("@/features/home/HomeScreen.tsx"), "HomeScreen"),
 });
 const create = createRoute({
