@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import adbc_driver_postgresql.dbapi as adbc
+import deltalake
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.json as pajson
 import pyarrow.parquet as pq
 import pytest
 
@@ -34,8 +38,19 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def api(database_url, data):
-    app = create_app(Settings(data=data, database=database_url))
+def warehouse(postgres):
+    """The address of a database that jobs may write into."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def api(database_url, data, request):
+    roots = ()
+    if "warehouse" in request.fixturenames:
+        roots = (str(data / "tables"), request.getfixturevalue("warehouse"))
+    app = create_app(Settings(data=data, database=database_url, data_roots=roots))
     app.open()
     yield Api(app)
     app.close()
@@ -50,6 +65,7 @@ def worker(api, *arguments, **environment):
             [sys.executable, "-m", "heddle", "worker", *arguments],
             env=os.environ
             | {"HEDDLE_DATA": str(settings.data), "HEDDLE_DATABASE": settings.database_url}
+            | {"HEDDLE_DATA_ROOTS": ",".join(settings.roots)}
             | environment,
             stderr=log,
             start_new_session=True,
@@ -218,52 +234,122 @@ def test_a_job_is_done_with_a_receipt(api, slow):
 
 
 @pytest.mark.parametrize(
-    ("kind", "dialect"), [("create", "sqlite"), ("append", "postgresql"), ("csv", "sqlite")]
+    ("kind", "dialect"),
+    [("create", "sqlite"), ("append", "postgresql"), ("csv", "sqlite"), ("delta", "sqlite")],
 )
 def test_killed_at_any_moment_the_output_is_whole_and_there_once(api, slow, kind):
     """Workers, job processes and model processes are killed; a last worker is left in peace."""
-    output, mode = {
-        "create": ("out.parquet", "create"),
-        "append": ("out/", "append"),
-        "csv": ("out.csv", "overwrite"),
+    output = {
+        "create": {"address": "out.parquet"},
+        "append": {"address": "out/", "mode": "append"},
+        "csv": {"address": "out.csv", "mode": "overwrite"},
+        "delta": {"address": "out", "format": "delta", "mode": "append"},
     }[kind]
+    old = pa.table({"id": [-1], "x": [0.5], "predictions": [1.0]})
     if kind == "append":
         (slow / "out").mkdir()
-        pq.write_table(
-            pa.table({"id": [-1], "x": [0.5], "predictions": [1.0]}), slow / "out" / "old.parquet"
-        )
-    made = submit(api, output={"address": output, "mode": mode})
-    random = Random(kind)
+        pq.write_table(old, slow / "out" / "old.parquet")
+    if kind == "delta":
+        deltalake.write_deltalake(slow / "out", old)
+    survives_kills(api, output, partial(shown, slow, kind), kind)
+    assert not [path.name for path in slow.iterdir() if path.name.startswith(".heddle")]
+    if kind == "delta":
+        assert deltalake.DeltaTable(slow / "out").version() == 1
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+def test_killed_at_any_moment_a_table_of_postgres_is_written_once(api, slow, warehouse):
+    old = pa.table({"id": [-1], "x": [0.5], "predictions": [1.0]})
+    with adbc.connect(warehouse) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("scored", old)
+        connection.commit()
+
+    def look():
+        with adbc.connect(warehouse) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT id, x, predictions FROM scored")
+            return cursor.fetch_arrow_table()
+
+    output = {"address": f"{warehouse}#public.scored", "mode": "append"}
+    survives_kills(api, output, look, "postgres")
+    with adbc.connect(warehouse) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM heddle_commits")
+        assert cursor.fetchone() == (1,)
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        assert cursor.fetchone() == (2,), "something was left beside the table"
+
+
+def survives_kills(api, output, look, seed):
+    """Submit a job, kill whatever works on it at random moments, let it be done, check it all."""
+    before = 0 if (seen := look()) is None else seen.num_rows
+    made = submit(api, output=output)
+    random = Random(seed)
     for _ in range(2):
         with worker(api) as process:
-            time.sleep(random.uniform(0.3, 3.0))
+            # From its start over loading, predicting and the last step to after its end.
+            until(lambda: job(api, made)["state"] != "queued")
+            time.sleep(random.uniform(0.0, 4.0))
             victims = [process.pid, *descendants(process.pid)]
             os.kill(random.choice(victims), signal.SIGKILL)
             time.sleep(random.uniform(0.0, 0.5))
             process.kill()
             process.wait()
         until(lambda gone=victims: not any(Path(f"/proc/{pid}/exe").exists() for pid in gone))
-        seen = shown(slow, kind)
-        assert seen is None or seen.num_rows in (1 if kind == "append" else ROWS, ROWS + 1)
+        assert (0 if (seen := look()) is None else seen.num_rows) in (before, before + ROWS)
         expire(api)
     with worker(api):
         done = ended(api, made)
     assert (done["state"], done["error"]) == ("done", "")
-    table = shown(slow, kind)
-    if kind == "append":
+    receipt = done["receipt"]
+    # Nothing is predicted again of what was written before its receipt was.
+    assert receipt["job"].split("-")[0] == made["id"]
+    table = look()
+    if before:
         assert table.filter(pc.equal(table["id"], -1)).num_rows == 1
         table = table.filter(pc.not_equal(table["id"], -1))
     is_right(table)
-    assert not [path.name for path in slow.iterdir() if path.name.startswith(".heddle")]
 
 
 def shown(tables, kind):
     if kind == "append":
         return pq.read_table(tables / "out")
+    if kind == "delta":
+        return deltalake.DeltaTable(tables / "out").to_pyarrow_table()
     path = tables / ("out.csv" if kind == "csv" else "out.parquet")
     if not path.exists():
         return None
     return pacsv.read_csv(path) if kind == "csv" else pq.read_table(path)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+def test_several_workers_share_jobs_and_take_over_those_of_one_that_was_killed(api, slow):
+    jobs = [
+        submit(api, output={"address": name})
+        for name in ("a.parquet", "b/", "c.csv", "d.jsonl", "e.arrow")
+    ]
+    with worker(api) as first, worker(api) as second, worker(api) as third:
+        pids = {process.pid for process in (first, second, third)}
+
+        def working():
+            return {int(now["worker"].rpartition(":")[2] or 0) for now in map(look, jobs)} & pids
+
+        def look(made):
+            return job(api, made)
+
+        until(lambda: len(working()) > 1)
+        lost = next(each for each in (first, second, third) if each.pid in working())
+        for pid in (lost.pid, *descendants(lost.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        expire(api, f"%:{lost.pid}")
+        done = [ended(api, made) for made in jobs]
+    assert [(each["state"], each["error"]) for each in done] == [("done", "")] * len(jobs)
+    assert {each["receipt"]["rows"] for each in done} == {ROWS}
+    for name, read in (
+        ("a.parquet", pq.read_table), ("b", pq.read_table), ("c.csv", pacsv.read_csv),
+        ("d.jsonl", pajson.read_json), ("e.arrow", lambda path: pa.ipc.open_file(path).read_all()),
+    ):  # fmt: skip
+        is_right(read(str(slow / name)))
+    assert not [path.name for path in slow.iterdir() if path.name.startswith(".heddle")]
 
 
 def descendants(pid):
@@ -279,11 +365,12 @@ def descendants(pid):
     return [*children, *(far for child in children for far in descendants(child))]
 
 
-def expire(api):
-    """Let every lease have run out, as after half a minute."""
+def expire(api, worker="%"):
+    """Let the leases of workers with such a name have run out, as after half a minute."""
     api.app.services.database.write_now(
         lambda tx: tx.cursor.execute(
             "UPDATE jobs SET lease_ms = 1, attempts = 1 WHERE lease_ms IS NOT NULL"
+            f" AND worker LIKE '{worker}'"
         ),
         LOCAL,
     )

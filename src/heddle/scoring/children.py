@@ -36,7 +36,10 @@ from heddle.scoring.plan import Limits
 SLOTS: Final = 2
 """Batches that wait in a child: one is predicted while the next is copied over."""
 TAIL_BYTES: Final = 8192
-ANSWER_MAX: Final = 1024**3
+HEAD_MAX: Final = 256 * 1024
+ANSWER_MAX: Final = 256 * 1024**2
+"""Of one batch's predictions: 2 KB for each of as many rows as a batch has at most."""
+WORDS_MAX: Final = 5000
 END_S: Final = 5.0
 KEPT_VARIABLES: Final = (
     "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "LANG", "LC_ALL", "LD_LIBRARY_PATH",
@@ -221,7 +224,10 @@ class Child:
         asked = {"folder": str(folder), "params": params, "names": list(names), "fast": is_fast}
         self._request({"do": "load", **asked}, doing)
         answer, _ = self._answer(deadline, doing)
-        self.libraries = answer["libraries"]
+        found = answer.get("libraries")
+        if not isinstance(found, dict):
+            raise ModelFailed(f"The model's process answered nonsense while {doing}.")
+        self.libraries = {str(name): str(version) for name, version in found.items()}
 
     @property
     def waiting(self) -> int:
@@ -244,7 +250,7 @@ class Child:
         answer, body = self._answer(deadline, "predicting")
         self._began = time.monotonic()
         self._waiting -= 1
-        self.path = answer["path"]
+        self.path = answer.get("path", "")
         try:
             with pa.ipc.open_stream(body) as reader:
                 batch = reader.read_next_batch()
@@ -263,16 +269,27 @@ class Child:
 
     def _answer(self, deadline: float, doing: str) -> tuple[dict[str, Any], bytes]:
         head = self._read(predictor.HEADER.size, deadline, doing)
-        size = predictor.HEADER.unpack(head)[0]
-        if size > ANSWER_MAX:
-            raise ModelFailed(f"The model's process answered nonsense while {doing}.")
+        length = predictor.HEADER.unpack(head)[0]
+        nonsense = ModelFailed(f"The model's process answered nonsense while {doing}.")
+        if length > HEAD_MAX:
+            raise nonsense
+        # Whatever can write to the pipe may have written this.
         try:
-            answer = json.loads(self._read(size, deadline, doing))
-            body = self._read(min(int(answer["bytes"]), ANSWER_MAX), deadline, doing)
-        except (ValueError, TypeError, KeyError):
-            raise ModelFailed(f"The model's process answered nonsense while {doing}.") from None
+            answer = json.loads(self._read(length, deadline, doing))
+            size = int(answer["bytes"])
+            is_known = size == 0 or isinstance(answer["path"], str)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise nonsense from None
+        if size < 0 or not is_known:
+            raise nonsense
+        if size > ANSWER_MAX:
+            raise ModelFailed(
+                f"The model gave {size / 1e6:,.0f} MB of predictions for one batch, more than the"
+                f" {ANSWER_MAX / 1e6:,.0f} MB it may; ask for fewer rows at a time (--batch-rows)."
+            )
+        body = self._read(size, deadline, doing)
         if "error" in answer:
-            raise ModelFailed(f"The model failed while {doing}: {answer['error']}")
+            raise ModelFailed(f"The model failed while {doing}: {answer['error']}"[:WORDS_MAX])
         return answer, body
 
     def _read(self, size: int, deadline: float, doing: str) -> bytes:
