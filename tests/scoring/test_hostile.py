@@ -8,8 +8,9 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import pandas as pd
 import pytest
 import yaml
@@ -27,7 +28,7 @@ pytestmark = [
 MB = 1024**2
 
 
-def apply(model: Path, folder: Path, frame: pd.DataFrame, **limits: float) -> pd.DataFrame:
+def apply(model: Path, folder: Path, frame: pd.DataFrame, **limits: Any) -> pd.DataFrame:
     """The table with predictions."""
     frame.to_parquet(folder / "in.parquet", index=False)
     plan = Plan(
@@ -147,16 +148,20 @@ ENDS = {
     "no rows": ("return object()", {}, "gave object, which has no rows"),
     "huge rows": ("return ['x' * 400_000_000] * 3", {}, "more than the .* it may"),
     "answers itself": (
-        "\n            for fd in range(3, 400):"
-        "\n                try: os.write(fd, b'\\x10\\0\\0\\0\\0\\0\\0\\0' + b'{\"bytes\": -9999}')"
-        "\n                except OSError: pass",
+        (
+            "\n            for fd in range(3, 400):"
+            "\n                try: os.write(fd, b'\\x10\\0\\0\\0\\0\\0\\0\\0' + b'{\"bytes\": -9999}')"
+            "\n                except OSError: pass"
+        ),
         {},
         "answered nonsense",
     ),
     "answers nested": (
-        "\n            for fd in range(3, 400):"
-        "\n                try: os.write(fd, (60000).to_bytes(8, 'little') + b'[' * 60000)"
-        "\n                except OSError: pass",
+        (
+            "\n            for fd in range(3, 400):"
+            "\n                try: os.write(fd, (60000).to_bytes(8, 'little') + b'[' * 60000)"
+            "\n                except OSError: pass"
+        ),
         {},
         "answered nonsense",
     ),
