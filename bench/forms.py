@@ -74,7 +74,7 @@ class Form:
 
 QUICK = Form(
     name="quick",
-    peers=("heddle", "mlflow-best", "fasttrackml"),
+    peers=("heddle", "mlflow-best", "fasttrackml", "bare"),
     rounds=3,
     seconds=0.5,
     large_bytes=64 * MIB,
@@ -88,7 +88,7 @@ QUICK = Form(
 )
 TINY = Form(
     name="tiny",
-    peers=("heddle",),
+    peers=("heddle", "bare"),
     rounds=1,
     seconds=0.2,
     large_bytes=4 * MIB,
@@ -104,6 +104,7 @@ FULL = Form(
         "mlflow",
         "mlflow-best",
         "fasttrackml",
+        "bare",
         "heddle-pg",
         "mlflow-pg",
         "mlflow-pg-best",

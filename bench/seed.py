@@ -8,12 +8,12 @@ Leaves to others: data too large for that way, which `growth` writes.
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from threading import local
 from typing import Any, TypeVar
 
 from bench.client import PROXY, Client, Json, expect
-from bench.servers import ARTIFACTS, REGISTRY, Flavour
+from bench.servers import ARTIFACTS, REGISTRY, TRACKING, Flavour
 
 SEEDERS = 12
 PORTION = 5000
@@ -87,6 +87,9 @@ class RunData:
 
 def fill(url: str, flavour: Flavour, size: Size) -> Seed:
     """Seed a server through its public protocol and return what it now holds."""
+    if TRACKING not in flavour.abilities:
+        # It is asked to write alone.
+        size = replace(size, runs=0, many_runs=0, history=0)
     client = Client(url)
     threads = Threads(url)
     experiment = create_experiment(client, "bench-runs")

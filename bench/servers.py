@@ -27,6 +27,7 @@ STOP_TIMEOUT_S = 10.0
 IDLE_SHARE = 0.05
 IDLE_WINDOW_S = 0.5
 TRACKING = "tracking"
+POINTS = "points"
 REGISTRY = "registry"
 ARTIFACTS = "artifacts"
 
@@ -47,14 +48,15 @@ class Flavour:
     postgres: bool = False
 
 
-_ALL = frozenset({TRACKING, REGISTRY, ARTIFACTS})
+_ALL = frozenset({TRACKING, POINTS, REGISTRY, ARTIFACTS})
 FLAVOURS: Mapping[str, Flavour] = {
     flavour.name: flavour
     for flavour in (
         Flavour("heddle", "Heddle", "heddle", _ALL),
         Flavour("mlflow", "MLflow", "mlflow", _ALL),
         Flavour("mlflow-best", "MLflow, 1 worker", "mlflow", _ALL, ("--workers", "1")),
-        Flavour("fasttrackml", "FastTrackML", "fasttrackml", frozenset({TRACKING})),
+        Flavour("fasttrackml", "FastTrackML", "fasttrackml", frozenset({TRACKING, POINTS})),
+        Flavour("bare", "Bare writer", "bare", frozenset({POINTS})),
         Flavour("heddle-pg", "Heddle on PostgreSQL", "heddle", _ALL, postgres=True),
         Flavour("mlflow-pg", "MLflow on PostgreSQL", "mlflow", _ALL, postgres=True),
         Flavour(
@@ -67,6 +69,10 @@ FLAVOURS: Mapping[str, Flavour] = {
         ),
     )
 }
+
+
+# What comes with this checkout.
+OURS = {"heddle": ROOT / "src", "bare": ROOT}
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class Programs:
             "heddle": lambda: self._heddle(port, data, database),
             "mlflow": lambda: _mlflow(port, database),
             "fasttrackml": lambda: _fasttrackml(port),
+            "bare": lambda: self._bare(port, data),
         }
         return [*make[flavour.family](), *flavour.options]
 
@@ -91,9 +98,12 @@ class Programs:
         command += ["--port", str(port), "--data", str(data)]
         return [*command, "--database", database] if database else command
 
+    def _bare(self, port: int, data: Path) -> list[str]:
+        return [self.heddle_python, "-m", "bench.bare", "--port", str(port), "--data", str(data)]
+
     def version(self, family: str) -> str:
         """Return the version of a family's program in words."""
-        if family == "heddle":
+        if family in OURS:
             return _git("describe", "--always", "--dirty") or "not committed"
         return version_of(environment(family), family)
 
@@ -142,8 +152,8 @@ class Server:
         self.data.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         environ = dict(os.environ, MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
-        if self.flavour.family == "heddle":
-            environ["PYTHONPATH"] = str(ROOT / "src")
+        if self.flavour.family in OURS:
+            environ["PYTHONPATH"] = str(OURS[self.flavour.family])
         else:
             environ.pop("PYTHONPATH", None)
         began = time.perf_counter()

@@ -319,6 +319,8 @@ class Session:
 
     def _measure_installed(self, flavours: Sequence[Flavour]) -> None:
         for flavour in flavours:
+            if flavour.family == "bare":
+                continue
             try:
                 heddle = flavour.family == "heddle"
                 directory = heddle_environment() if heddle else environment(flavour.family)

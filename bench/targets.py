@@ -56,5 +56,5 @@ OVER_LOOP = 2.0
 OVER_SPARK_CHEAP = 3.0
 OVER_SPARK = 1.0
 APPLYING_BYTES = 1_000_000_000
-# 70% of what a bare writer with the same durability reached on the machine the targets come from.
-BATCH_POINTS_PER_S = 415_000.0
+# Of what a bare writer with the same durability reaches at the same batches, in the same round.
+BATCH_SHARE = 0.7

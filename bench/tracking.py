@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from bench.client import API, Client, Json, expect
 from bench.load import Load, Measure, Request, run_script
 from bench.seed import BASE_MS, BATCH, HISTORY_KEY, RunData, create_experiment
-from bench.servers import TRACKING
+from bench.servers import POINTS, TRACKING
 from bench.work import Maker, Round, Row, Target, Work, Workload, loaded
 
 SCRIPT_METRICS = 20
@@ -54,7 +54,7 @@ def log_metric(connections: int, *, postgres: bool = False) -> Workload:
     return loaded(
         name,
         f"log-metric, {plural(connections)}",
-        TRACKING,
+        POINTS,
         metric_points(name, connections),
         connections=connections,
         quick=True,
@@ -84,7 +84,7 @@ def log_batch(connections: int, *, quick: bool = False, postgres: bool = False) 
     return loaded(
         name,
         f"log-batch of {BATCH} points, {plural(connections)}",
-        TRACKING,
+        POINTS,
         make,
         connections=connections,
         unit="points/s",
