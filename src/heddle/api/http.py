@@ -359,7 +359,7 @@ class Dispatcher:
             # A few rows from the page cache cost less than handing the work to another thread.
             body = database.read_now(operation, request.caller)
         else:
-            body = await database.read(operation, request.caller)
+            body = await database.read(operation, request.caller, row.path)
         return body
 
     async def _unknown(self, request: Request, known: Sequence[str]) -> int:

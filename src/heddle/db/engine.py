@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from heddle.db import migrate
-from heddle.db.failures import translate
+from heddle.db.failures import Interrupted, translate
 from heddle.db.session import Session
 from heddle.db.threads import Threads
 from heddle.db.tx import LOCAL, Caller, Change, Ran, Tx
@@ -42,6 +43,11 @@ BEGIN_READING = {
 READER_CACHE_KIB = 2_000
 """SQLite's own cache of each reader thread; what it lacks is in the system's."""
 BUSY_MS = int(BUSY_S * 1000)
+SOON_S = 0.002
+"""How long a read may hold up everybody else before it is left to a thread."""
+SLOW_FOR_S = 1.0
+LATE_STEPS = 500
+"""SQLite asks after so many of its steps, a few dozen rows, whether it should stop."""
 ATTEMPTS = 5
 RETRY_STATES = frozenset({"40001", "40P01"})
 """PostgreSQL's serialization_failure and deadlock_detected."""
@@ -77,6 +83,8 @@ class Database:
         self._count_lock = threading.Lock()
         self._committed = 0
         self._writer: Writer | None = None
+        self._slow_until_s: dict[str, float] = {}
+        """Kinds of reads that lately took too long to be tried where they are asked for."""
 
     def migrate(self) -> bool:
         """Bring the schema up to date; whether anything was done. Raises ``Unavailable``."""
@@ -129,8 +137,22 @@ class Database:
                 raise translate(error) from error
         raise Unavailable("The database connection was lost twice; try again.")
 
-    async def read(self, operation: Callable[[Tx], Any], caller: Caller) -> Any:
-        """Run a reading operation in a reader thread."""
+    async def read(self, operation: Callable[[Tx], Any], caller: Caller, kind: str = "") -> Any:
+        """Run a reading operation in a reader thread.
+
+        With a ``kind`` it is first tried in this thread, where the database is embedded: a page that
+        an index gives takes less than handing it over. One that takes longer than ``SOON_S`` is
+        stopped and goes to a thread after all, and so do those of its kind for a while.
+        """
+        if kind and self.is_embedded and self._slow_until_s.get(kind, 0.0) < time.monotonic():
+            session = self._session()
+            session.stop_at_s = time.perf_counter() + SOON_S
+            try:
+                return self.read_now(operation, caller)
+            except Interrupted:
+                self._slow_until_s[kind] = time.monotonic() + SLOW_FOR_S
+            finally:
+                session.stop_at_s = math.inf
         return await self._threads.run(self.read_now, operation, caller)
 
     async def plan(self, ran: Ran, caller: Caller) -> list[str]:
@@ -205,6 +227,7 @@ class Database:
                 session = Session(self._engine, "BEGIN")
                 if self.is_embedded:
                     session.cursor.execute("PRAGMA query_only = ON")
+                    session.raw.set_progress_handler(session.is_late, LATE_STEPS)
                     session.cursor.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
                     session.known = known
             except Exception as error:

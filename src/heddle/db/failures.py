@@ -11,6 +11,10 @@ import sqlite3
 from heddle.errors import Corrupt, HeddleError, Invalid, Unavailable
 
 
+class Interrupted(HeddleError):
+    """A statement was stopped because it was asked to be quick and was not."""
+
+
 def is_held(error: sqlite3.Error) -> bool:
     """Whether another program holds the file."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
@@ -51,6 +55,8 @@ def _translate_sqlite(error: sqlite3.Error, text: str) -> HeddleError | None:
             " Try again."
         )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return Interrupted(f"The database was told to stop ({text}).")
     if code == sqlite3.SQLITE_FULL:
         return Unavailable(
             f"The disk of the database is full ({text}); nothing was written. Free some space."

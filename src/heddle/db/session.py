@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,6 +38,8 @@ class Session:
         self.raw = raw
         self.cursor: Any = self._cursor(raw)
         self.begin = begin
+        self.stop_at_s = math.inf
+        """When a read that goes on is to be stopped, on ``time.perf_counter``'s clock."""
         self.known = 0
         """The generation of planner statistics that this connection has read."""
         self.committing = False
@@ -67,6 +71,10 @@ class Session:
         except BaseException:
             self.rollback()
             raise
+
+    def is_late(self) -> bool:
+        """Whether what runs here is to be stopped now."""
+        return time.perf_counter() > self.stop_at_s
 
     def rollback(self) -> None:
         """Undo whatever is open; a connection that is gone has nothing open."""
