@@ -43,9 +43,11 @@ BEGIN_READING = {
 READER_CACHE_KIB = 2_000
 """SQLite's own cache of each reader thread; what it lacks is in the system's."""
 BUSY_MS = int(BUSY_S * 1000)
-SOON_S = 0.002
-"""How long a read may hold up everybody else before it is left to a thread."""
-SLOW_FOR_S = 1.0
+SOON_S = 0.02
+WORK_S = 0.0015
+"""How long a read may hold up everybody else before it is left to a thread: waiting for the disk
+or for a processor, and working."""
+SLOW_FOR_S = 0.25
 LATE_STEPS = 500
 """SQLite asks after so many of its steps, a few dozen rows, whether it should stop."""
 ATTEMPTS = 5
@@ -141,18 +143,18 @@ class Database:
         """Run a reading operation in a reader thread.
 
         With a ``kind`` it is first tried in this thread, where the database is embedded: a page that
-        an index gives takes less than handing it over. One that takes longer than ``SOON_S`` is
+        an index gives takes less than handing it over. One that is not done ``SOON_S`` later is
         stopped and goes to a thread after all, and so do those of its kind for a while.
         """
         if kind and self.is_embedded and self._slow_until_s.get(kind, 0.0) < time.monotonic():
             session = self._session()
-            session.stop_at_s = time.perf_counter() + SOON_S
+            session.stop_after(SOON_S, WORK_S)
             try:
                 return self.read_now(operation, caller)
             except Interrupted:
                 self._slow_until_s[kind] = time.monotonic() + SLOW_FOR_S
             finally:
-                session.stop_at_s = math.inf
+                session.stop_after(math.inf, math.inf)
         return await self._threads.run(self.read_now, operation, caller)
 
     async def plan(self, ran: Ran, caller: Caller) -> list[str]:

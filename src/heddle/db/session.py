@@ -38,8 +38,7 @@ class Session:
         self.raw = raw
         self.cursor: Any = self._cursor(raw)
         self.begin = begin
-        self.stop_at_s = math.inf
-        """When a read that goes on is to be stopped, on ``time.perf_counter``'s clock."""
+        self.stop_after(math.inf, math.inf)
         self.known = 0
         """The generation of planner statistics that this connection has read."""
         self.committing = False
@@ -72,9 +71,14 @@ class Session:
             self.rollback()
             raise
 
+    def stop_after(self, seconds: float, work_s: float) -> None:
+        """Have what runs here from now on stopped after a time, and after a time on a processor."""
+        self._stop_at_s = time.perf_counter() + seconds
+        self._stop_at_work_s = time.thread_time() + work_s
+
     def is_late(self) -> bool:
         """Whether what runs here is to be stopped now."""
-        return time.perf_counter() > self.stop_at_s
+        return time.thread_time() > self._stop_at_work_s or time.perf_counter() > self._stop_at_s
 
     def rollback(self) -> None:
         """Undo whatever is open; a connection that is gone has nothing open."""
