@@ -190,8 +190,8 @@ _at_sqlite = _AT.format("a", "b")
 _seek_sqlite = Statement(
     sa.text(f"""
     WITH cuts (a, b) AS MATERIALIZED (SELECT value ->> 0, value ->> 1 FROM json_each(:cuts))
-    SELECT (SELECT timestamp_ms FROM points WHERE {_at_sqlite} ORDER BY timestamp_ms, step LIMIT 1),
-           (SELECT step FROM points WHERE {_at_sqlite} ORDER BY timestamp_ms, step LIMIT 1)
+    SELECT (SELECT json_array(timestamp_ms, step) FROM points
+            WHERE {_at_sqlite} ORDER BY timestamp_ms, step LIMIT 1)
     FROM cuts""")
 )
 _seek_postgresql = Statement(
@@ -363,7 +363,7 @@ def _step_cuts(tx: Tx, asked: Stretch, first: Place, last: Place) -> list[Place]
         wide = [
             gap
             for gap in pairwise(sorted(known))
-            if gap[1].step - gap[0].step > width / 2 and gap not in tight
+            if gap[1].step - gap[0].step > width and gap not in tight
         ]
         tried = [place for gap in wide for place in _between(*gap, width, asked.buckets)]
         if not tried:
@@ -386,7 +386,8 @@ def _step_cuts(tx: Tx, asked: Stretch, first: Place, last: Place) -> list[Place]
 
 def _between(low: Place, high: Place, width: float, buckets: int) -> list[Place]:
     """Places to try between two, evenly in time, or in steps where the time is the same."""
-    parts = min(2 * math.ceil((high.step - low.step) / width), 4 * buckets)
+    # A few more than there are buckets: points that come at an even pace then need one round.
+    parts = min(math.ceil(1.1 * (high.step - low.step) / width) + 1, 4 * buckets)
     if high.timestamp_ms - low.timestamp_ms > 1:
         span = high.timestamp_ms - low.timestamp_ms
         return [Place(low.timestamp_ms + span * n // parts, -STEP_MAX) for n in range(1, parts)]
@@ -410,11 +411,11 @@ def _seek(tx: Tx, metric_id: int, places: Sequence[Place]) -> Iterable[Place]:
     """The first point at or after each place, where there is one."""
     if tx.dialect == "sqlite":
         cuts = msgspec.json.encode(places).decode()
-        rows = tx.all(_seek_sqlite, metric_id=metric_id, cuts=cuts)
-    else:
-        times, steps = ([place[n] for place in places] for n in range(2))
-        rows = tx.all(_seek_postgresql, metric_id=metric_id, a=times, b=steps)
-    return {Place(*row) for row in rows if row[0] is not None}
+        found = {row[0] for row in tx.all(_seek_sqlite, metric_id=metric_id, cuts=cuts)}
+        return [msgspec.json.decode(text, type=Place) for text in found if text is not None]
+    times, steps = ([place[n] for place in places] for n in range(2))
+    rows = tx.all(_seek_postgresql, metric_id=metric_id, a=times, b=steps)
+    return [Place(*row) for row in rows if row[0] is not None]
 
 
 def _ranges(

@@ -77,7 +77,6 @@ const useStyles = makeStyles({
   },
   chosen: {
     color: tokens.colorBrandForeground1,
-    fontWeight: tokens.fontWeightSemibold,
     "::before": {
       content: '""',
       position: "absolute",

@@ -31,7 +31,9 @@ const TEAL: BrandVariants = {
   160: "#e4f8f2",
 };
 
-const FONT = "'Segoe UI', 'Segoe UI Web (West European)', -apple-system, 'Noto Sans', sans-serif";
+const FONT =
+  "'Segoe UI', 'Segoe UI Web (West European)', -apple-system, 'Noto Sans', 'Open Sans', " +
+  "Roboto, Ubuntu, Cantarell, 'Liberation Sans', sans-serif";
 const shared = { fontFamilyBase: FONT };
 
 const light: Theme = { ...createLightTheme(TEAL), ...shared };

@@ -20,8 +20,18 @@ const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
 /** Infinities travel as the greatest finite numbers. */
 const INFINITE = 1.797e308;
 
-/** Four significant digits; whole numbers of up to nine digits stay whole. */
+/**
+ * Four significant digits, all of them, so that columns of numbers line up; whole numbers of up to
+ * nine digits stay whole.
+ */
 export function shortNumber(value: number | "NaN"): string {
+  const text = axisNumber(value);
+  const isCut = typeof value === "number" && /^-?\d{1,4}(?:\.\d+)?$/.test(text);
+  return isCut && !Number.isInteger(value) ? value.toPrecision(4) : text;
+}
+
+/** The same without zeros at the end, for axes, whose steps are round. */
+export function axisNumber(value: number | "NaN"): string {
   if (value === "NaN" || Number.isNaN(value)) return "NaN";
   const size = Math.abs(value);
   if (size >= INFINITE) return value > 0 ? "∞" : "−∞";
@@ -32,7 +42,7 @@ export function shortNumber(value: number | "NaN"): string {
 
 export function wholeNumber(value: number | "NaN"): string {
   return typeof value === "number" && Math.abs(value) >= INFINITE
-    ? shortNumber(value)
+    ? axisNumber(value)
     : String(value);
 }
 

@@ -7,7 +7,7 @@ const useStyles = makeStyles({
     display: "flex",
     flexDirection: "column",
     alignItems: "center",
-    gap: tokens.spacingVerticalM,
+    gap: tokens.spacingVerticalS,
     maxWidth: "720px",
     marginInline: "auto",
     paddingBlock: tokens.spacingVerticalXXXL,
@@ -16,7 +16,8 @@ const useStyles = makeStyles({
     color: tokens.colorNeutralForeground2,
   },
   icon: { fontSize: "40px", lineHeight: 1, color: tokens.colorBrandForeground1 },
-  more: { width: "100%", textAlign: "start" },
+  title: { margin: 0, color: tokens.colorNeutralForeground1 },
+  more: { width: "100%", textAlign: "start", marginTop: tokens.spacingVerticalM },
 });
 
 export interface EmptyStateProps {
@@ -38,7 +39,9 @@ export function EmptyState({ title, icon, children, action, more }: EmptyStatePr
           {icon}
         </span>
       )}
-      <Subtitle2 as="h2">{title}</Subtitle2>
+      <Subtitle2 as="h2" className={styles.title}>
+        {title}
+      </Subtitle2>
       {children && <div>{children}</div>}
       {action}
       {more && <div className={styles.more}>{more}</div>}

@@ -6,6 +6,7 @@ import {
   MessageBarActions,
   MessageBarBody,
   MessageBarTitle,
+  tokens,
 } from "@fluentui/react-components";
 import { asFailure } from "@/api/client.ts";
 
@@ -16,7 +17,12 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 const useStyles = makeStyles({
-  body: { whiteSpace: "normal", overflowWrap: "anywhere", paddingBlock: "8px" },
+  bar: { flexShrink: 0 },
+  body: {
+    whiteSpace: "normal",
+    overflowWrap: "anywhere",
+    paddingBlock: tokens.spacingVerticalS,
+  },
   details: { whiteSpace: "pre-wrap", overflowWrap: "anywhere" },
 });
 
@@ -31,10 +37,10 @@ export function ErrorView({ error, what = "This could not be loaded", onRetry }:
   const styles = useStyles();
   const failure = asFailure(error);
   return (
-    <MessageBar intent="error" layout="multiline" role="alert">
+    <MessageBar intent="error" layout="multiline" role="alert" className={styles.bar}>
       <MessageBarBody className={styles.body}>
         <MessageBarTitle>{what}.</MessageBarTitle>
-        {failure.message} {ADVICE[failure.code]}
+        {sentence(failure.message)} {ADVICE[failure.code]}
         <details>
           <summary>Details</summary>
           <code className={styles.details}>
@@ -52,4 +58,9 @@ export function ErrorView({ error, what = "This could not be loaded", onRetry }:
       )}
     </MessageBar>
   );
+}
+
+/** A message that came without a full stop, with one, since advice follows it. */
+function sentence(message: string): string {
+  return /[\p{L}\p{N})'"]$/u.test(message) ? `${message}.` : message;
 }

@@ -7,7 +7,7 @@ const useStyles = makeStyles({
     display: "grid",
     gridTemplateColumns: "minmax(88px, 136px) minmax(0, 1fr)",
     columnGap: tokens.spacingHorizontalM,
-    rowGap: tokens.spacingVerticalS,
+    rowGap: tokens.spacingVerticalSNudge,
     margin: 0,
   },
   word: { color: tokens.colorNeutralForeground2 },

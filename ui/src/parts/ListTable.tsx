@@ -34,7 +34,7 @@ export interface ListTableProps<Row> {
   readonly onOrder?: (order: ListOrder) => void;
 }
 
-const ROW_PX = 40;
+const ROW_PX = 32;
 const NARROW = "@media (max-width: 640px)";
 
 const useStyles = makeStyles({
@@ -65,7 +65,7 @@ const useStyles = makeStyles({
     position: "sticky",
     top: 0,
     zIndex: 1,
-    height: "36px",
+    height: "32px",
     backgroundColor: tokens.colorNeutralBackground1,
     borderBottom: `1px solid ${tokens.colorNeutralStroke1}`,
   },

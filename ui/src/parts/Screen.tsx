@@ -46,6 +46,9 @@ const useStyles = makeStyles({
     overflow: "hidden",
     textOverflow: "ellipsis",
     paddingInline: tokens.spacingHorizontalXS,
+    fontSize: tokens.fontSizeBase200,
+    lineHeight: tokens.lineHeightBase200,
+    "& a": { fontSize: "inherit", lineHeight: "inherit" },
   },
   content: {
     flexGrow: 1,

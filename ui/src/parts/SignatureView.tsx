@@ -1,5 +1,5 @@
 /** What a model takes and gives: columns or tensors with their types, and its parameters. */
-import { Badge, makeStyles, Text, tokens } from "@fluentui/react-components";
+import { makeStyles, Text, tokens } from "@fluentui/react-components";
 import type { Shapes } from "@/api/client.ts";
 
 type Signature = Shapes["Signature"];
@@ -71,13 +71,7 @@ function Fields({ title, fields }: { readonly title: string; readonly fields: re
             {field.default !== null && field.default !== undefined ? (
               <code>= {JSON.stringify(field.default)}</code>
             ) : (
-              <Badge
-                size="small"
-                appearance="outline"
-                color={field.required ? "informative" : "subtle"}
-              >
-                {field.required ? "required" : "optional"}
-              </Badge>
+              <span className={styles.none}>{field.required ? "required" : "optional"}</span>
             )}
           </td>
         </tr>

@@ -54,7 +54,11 @@ const useStyles = makeStyles({
     "@media (max-width: 720px)": { flexDirection: "row", overflowX: "auto" },
   },
   step: { justifyContent: "flex-start", width: "100%", whiteSpace: "nowrap" },
-  chosen: { fontWeight: tokens.fontWeightSemibold },
+  chosen: {
+    fontWeight: tokens.fontWeightSemibold,
+    backgroundColor: tokens.colorNeutralBackground1,
+    boxShadow: `inset 3px 0 0 ${tokens.colorBrandForeground1}`,
+  },
   body: {
     display: "flex",
     flexDirection: "column",

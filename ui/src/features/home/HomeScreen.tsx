@@ -37,7 +37,7 @@ const useStyles = makeStyles({
   },
   icon: { display: "flex", fontSize: "20px" },
   model: { color: tokens.colorBrandForeground1 },
-  experiment: { color: tokens.colorPalettePurpleForeground2 },
+  experiment: { color: tokens.colorPalettePurpleBorderActive },
   name: { overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" },
   muted: { color: tokens.colorNeutralForeground3 },
   steps: { margin: `0 0 ${tokens.spacingVerticalM}` },
@@ -97,7 +97,7 @@ export function HomeScreen() {
               ))}
             </ul>
           </Card>
-          <Card title="Log your first run">
+          <Card title="Log a run">
             <Text block className={styles.steps}>
               Any MLflow client works unchanged: <code>pip install mlflow</code>, then name this
               server.

@@ -256,7 +256,7 @@ function columnsOf(workspace: string): ListColumn<Job>[] {
       title: "Output",
       track: "minmax(112px, 1.6fr)",
       isExtra: true,
-      render: (job) => <span title={job.output}>{job.output}</span>,
+      render: (job) => <Place address={job.output} />,
     },
   ];
 }
@@ -391,7 +391,7 @@ function scheduleColumns(remove: (schedule: Schedule) => Promise<void>): ListCol
       title: "Output",
       track: "minmax(112px, 1.6fr)",
       isExtra: true,
-      render: (schedule) => <span title={schedule.output}>{schedule.output}</span>,
+      render: (schedule) => <Place address={schedule.output} />,
     },
     {
       id: "delete",
@@ -409,4 +409,10 @@ function scheduleColumns(remove: (schedule: Schedule) => Promise<void>): ListCol
       ),
     },
   ];
+}
+
+/** Where a table lies, by the end of its address: what comes before is alike in most rows. */
+function Place({ address }: { readonly address: string }) {
+  const end = address.split("/").slice(-2).join("/");
+  return <span title={address}>{end === address ? address : `…/${end}`}</span>;
 }

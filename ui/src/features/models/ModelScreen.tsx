@@ -76,6 +76,7 @@ const useStyles = makeStyles({
 });
 
 export function ModelScreen() {
+  const styles = useStyles();
   const params = useParams({ strict: false });
   const workspace = useWorkspace();
   const name = params.model ?? "";
@@ -146,14 +147,19 @@ export function ModelScreen() {
         </RouteLink>,
       ]}
     >
-      {model.error && (
-        <ErrorView
-          error={model.error}
-          what="This model could not be shown"
-          onRetry={() => void model.refetch()}
-        />
+      {!model.data && (
+        <div className={styles.empty}>
+          {model.error ? (
+            <ErrorView
+              error={model.error}
+              what="This model could not be shown"
+              onRetry={() => void model.refetch()}
+            />
+          ) : (
+            <Loading lines={10} height={32} />
+          )}
+        </div>
       )}
-      {!model.data && !model.error && <Loading lines={10} height={32} />}
       {model.data?.versions === 0 && params.version === undefined && (
         <EmptyModel workspace={workspace} model={model.data} />
       )}

@@ -50,7 +50,15 @@ const useStyles = makeStyles({
   end: { marginInlineStart: "auto" },
   columns: {
     display: "grid",
-    gridTemplateColumns: "repeat(auto-fit, minmax(min(400px, 100%), 1fr))",
+    gridTemplateColumns: "minmax(0, 1fr) minmax(0, 1.15fr)",
+    gap: tokens.spacingHorizontalL,
+    alignItems: "start",
+    "@media (max-width: 1100px)": { gridTemplateColumns: "minmax(0, 1fr)" },
+  },
+  column: { display: "flex", flexDirection: "column", gap: tokens.spacingVerticalL, minWidth: 0 },
+  pair: {
+    display: "grid",
+    gridTemplateColumns: "repeat(auto-fit, minmax(min(240px, 100%), 1fr))",
     gap: tokens.spacingHorizontalL,
     alignItems: "start",
   },
@@ -114,28 +122,34 @@ export function VersionDetails({ workspace, model, version }: VersionDetailsProp
         onSave={(description) => settled(updateVersion(workspace, version, { description }))}
       />
       <div className={styles.columns}>
-        <Card title="Overview">
-          <Overview workspace={workspace} version={version} />
-        </Card>
-        <MetricsCard workspace={workspace} version={version} />
-        <Card title="Hyperparameters">
-          <KeyValueTable
-            label="Hyperparameters"
-            pairs={version.params}
-            none="No hyperparameters were logged"
-          />
-        </Card>
-        <Card title="Tags">
-          <TagList
-            key={version.version}
-            tags={version.tags}
-            onChange={(changes) => settled(tagVersion(workspace, version, changes))}
-          />
-        </Card>
+        <div className={styles.column}>
+          <Card title="Overview">
+            <Overview workspace={workspace} version={version} />
+          </Card>
+          <Card title="Schema">
+            <SignatureView signature={version.signature} />
+          </Card>
+        </div>
+        <div className={styles.column}>
+          <MetricsCard workspace={workspace} version={version} />
+          <div className={styles.pair}>
+            <Card title="Hyperparameters">
+              <KeyValueTable
+                label="Hyperparameters"
+                pairs={version.params}
+                none="No hyperparameters were logged"
+              />
+            </Card>
+            <Card title="Tags">
+              <TagList
+                key={version.version}
+                tags={version.tags}
+                onChange={(changes) => settled(tagVersion(workspace, version, changes))}
+              />
+            </Card>
+          </div>
+        </div>
       </div>
-      <Card title="Schema">
-        <SignatureView signature={version.signature} />
-      </Card>
       <Card title="Files">
         <FileBrowser
           place={placeOf(workspace, version)}

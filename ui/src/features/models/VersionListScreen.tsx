@@ -11,10 +11,15 @@ export function VersionListScreen() {
       title="Model list"
       isFixed
       crumbs={[
-        <RouteLink key="workspace" to="/w/$workspace" params={{ workspace }}>
+        <RouteLink key="workspace" to="/w/$workspace" params={{ workspace }} appearance="subtle">
           {workspace}
         </RouteLink>,
-        <RouteLink key="model" to="/w/$workspace/models/$model" params={{ workspace, model }}>
+        <RouteLink
+          key="model"
+          to="/w/$workspace/models/$model"
+          params={{ workspace, model }}
+          appearance="subtle"
+        >
           {model}
         </RouteLink>,
       ]}

@@ -25,6 +25,7 @@ const useStyles = makeStyles({
     gap: tokens.spacingHorizontalM,
     "@media (max-width: 960px)": { gridTemplateColumns: "minmax(0, 1fr)" },
   },
+  column: { display: "flex", flexDirection: "column", gap: tokens.spacingVerticalM, minWidth: 0 },
   none: { color: tokens.colorNeutralForeground3 },
   id: { display: "flex", alignItems: "center", gap: tokens.spacingHorizontalXS, minWidth: 0 },
   cut: { overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" },
@@ -50,37 +51,41 @@ export function RunOverview({ workspace, run }: RunOverviewProps) {
   const metrics = run.metrics.filter((metric) => !metric.key.startsWith("system/"));
   return (
     <div className={styles.grid}>
-      <Card title="Details">
-        <RunFacts workspace={workspace} run={run} />
-      </Card>
-      <Card title="Metrics" beside={<Count of={metrics.length} />}>
-        <RunMetricTable workspace={workspace} run={run.id} metrics={metrics} />
-      </Card>
-      <Card title="Hyperparameters" beside={<Count of={Object.keys(run.params).length} />}>
-        <KeyValueTable
-          label="Hyperparameters"
-          pairs={run.params}
-          none="No hyperparameters were logged"
-        />
-      </Card>
-      <Card title="Tags">
-        <TagList
-          tags={run.tags}
-          onChange={
-            isDeleted
-              ? undefined
-              : async (changes) => {
-                  await tagRun(workspace, run.id, changes);
-                }
-          }
-        />
-      </Card>
-      <Card title="Models">
-        <Models workspace={workspace} models={run.models} />
-      </Card>
-      <Card title="Data sets">
-        <DatasetList datasets={run.datasets} />
-      </Card>
+      <div className={styles.column}>
+        <Card title="Details">
+          <RunFacts workspace={workspace} run={run} />
+        </Card>
+        <Card title="Hyperparameters" beside={<Count of={Object.keys(run.params).length} />}>
+          <KeyValueTable
+            label="Hyperparameters"
+            pairs={run.params}
+            none="No hyperparameters were logged"
+          />
+        </Card>
+        <Card title="Data sets">
+          <DatasetList datasets={run.datasets} />
+        </Card>
+      </div>
+      <div className={styles.column}>
+        <Card title="Metrics" beside={<Count of={metrics.length} />}>
+          <RunMetricTable workspace={workspace} run={run.id} metrics={metrics} />
+        </Card>
+        <Card title="Tags">
+          <TagList
+            tags={run.tags}
+            onChange={
+              isDeleted
+                ? undefined
+                : async (changes) => {
+                    await tagRun(workspace, run.id, changes);
+                  }
+            }
+          />
+        </Card>
+        <Card title="Models">
+          <Models workspace={workspace} models={run.models} />
+        </Card>
+      </div>
       <Children workspace={workspace} run={run} />
     </div>
   );

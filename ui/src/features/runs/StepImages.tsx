@@ -49,7 +49,7 @@ const useStyles = makeStyles({
   step: { minWidth: "104px", fontVariantNumeric: "tabular-nums" },
   grid: {
     display: "grid",
-    gridTemplateColumns: "repeat(auto-fill, minmax(min(240px, 100%), 1fr))",
+    gridTemplateColumns: "repeat(auto-fill, minmax(min(320px, 100%), 1fr))",
     gap: tokens.spacingHorizontalM,
   },
   card: { minWidth: 0, gap: tokens.spacingVerticalXS },
@@ -58,7 +58,7 @@ const useStyles = makeStyles({
     display: "flex",
     alignItems: "center",
     justifyContent: "center",
-    height: "180px",
+    height: "280px",
     width: "100%",
     padding: 0,
     border: "none",

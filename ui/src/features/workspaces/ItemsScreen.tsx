@@ -65,7 +65,7 @@ const useStyles = makeStyles({
   },
   icon: { display: "flex", flexShrink: 0, fontSize: "20px" },
   model: { color: tokens.colorBrandForeground1 },
-  experiment: { color: tokens.colorPalettePurpleForeground2 },
+  experiment: { color: tokens.colorPalettePurpleBorderActive },
   link: { overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" },
   aliases: { display: "flex", gap: tokens.spacingHorizontalXS, overflow: "hidden" },
 });

@@ -4,7 +4,7 @@
  * Always holds: only the columns and metrics that the chart draws are asked for; a zoomed line is
  * asked for again in the stretch that is seen; what was there stays until the new is.
  */
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQueries, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { api, ask } from "@/api/client.ts";
 import { filterOfKeys, type TableSource } from "../table/source.ts";
@@ -12,10 +12,13 @@ import type { Frame, Item, Series } from "./frame.ts";
 import { assignSlots } from "./palette.ts";
 import { type ChartSpec, columnsOf, type Course, drawsSeries, seriesKeys } from "./spec.ts";
 
-const POINTS_MAX = 120_000;
+/** Buckets of all lines together; a bucket has a lowest, a highest and a last value. */
+const POINTS_MAX = 30_000;
 const BUCKETS_MAX = 800;
 const BUCKETS_MIN = 30;
 const SERIES_MAX = 5000;
+/** Series asked for at once: the server reads several portions side by side. */
+const PORTION = 25;
 
 export interface Rows {
   readonly source: TableSource;
@@ -99,21 +102,41 @@ function useSeries(workspace: string, items: readonly Item[], spec: ChartSpec, i
   const scale = x === "relative" ? 1000 : 1;
   const start = spec.xMin === null ? null : Math.floor(spec.xMin * scale);
   const end = spec.xMax === null ? null : Math.ceil(spec.xMax * scale);
-  return useQuery({
-    queryKey: ["series", workspace, keys, x, start, end, buckets, runs.join(" ")],
-    queryFn: async ({ signal }): Promise<readonly Series[]> => {
-      const body = { runs, keys, x, start, end, buckets };
-      const path = { workspace };
-      const call = api.POST("/api/v1/workspaces/{workspace}/series", {
-        params: { path },
-        body,
-        signal,
-      });
-      return (await ask(call)).series;
-    },
-    enabled: isWanted && runs.length > 0 && keys.length > 0,
-    placeholderData: keepPreviousData,
-    // One run is watched by name; of many the burst of changes is asked for at once.
-    meta: { watch: runs.length === 1 ? [{ kind: "run", key: runs[0] ?? "" }] : [{ kind: "run" }] },
+  const step = Math.max(1, Math.floor(PORTION / Math.max(1, keys.length)));
+  const portions =
+    keys.length === 0
+      ? []
+      : Array.from({ length: Math.ceil(runs.length / step) }, (_, n) =>
+          runs.slice(n * step, (n + 1) * step),
+        );
+  return useQueries({
+    queries: portions.map((portion) => ({
+      queryKey: ["series", workspace, keys, x, start, end, buckets, portion.join(" ")],
+      queryFn: async ({ signal }: { signal: AbortSignal }): Promise<readonly Series[]> => {
+        const body = { runs: portion, keys, x, start, end, buckets };
+        const call = api.POST("/api/v1/workspaces/{workspace}/series", {
+          params: { path: { workspace } },
+          body,
+          signal,
+        });
+        return (await ask(call)).series;
+      },
+      enabled: isWanted,
+      placeholderData: keepPreviousData,
+      structuralSharing: false,
+      // One run is watched by name; of many the burst of changes is asked for at once.
+      meta: { watch: [runs.length === 1 ? { kind: "run", key: runs[0] ?? "" } : { kind: "run" }] },
+    })),
+    combine: together,
   });
+}
+
+/** Portions as one answer: there once all are. */
+function together(portions: readonly UseQueryResult<readonly Series[]>[]) {
+  const isThere = portions.length > 0 && portions.every(({ data }) => data !== undefined);
+  return {
+    data: isThere ? portions.flatMap(({ data }) => data ?? []) : undefined,
+    error: portions.find(({ error }) => error !== null)?.error ?? null,
+    isFetching: portions.some(({ isFetching }) => isFetching),
+  };
 }

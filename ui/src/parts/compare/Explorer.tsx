@@ -75,6 +75,7 @@ const useStyles = makeStyles({
     flexWrap: "wrap",
     alignItems: "center",
     gap: tokens.spacingHorizontalXS,
+    "& button": { fontWeight: tokens.fontWeightRegular },
   },
   count: {
     color: tokens.colorNeutralForeground2,
@@ -181,13 +182,17 @@ export function Explorer(props: ExplorerProps) {
       empty={
         state.filter === "" ? props.empty : <NothingFound onClear={() => change({ filter: "" })} />
       }
-      failed={(failed, retry) => (
-        <ErrorView
-          error={failed}
-          what={`The ${source.noun.many} could not be listed`}
-          onRetry={retry}
-        />
-      )}
+      failed={(failed, retry) =>
+        fault !== null ? (
+          <Text className={styles.count}>Nothing is listed while the filter is wrong.</Text>
+        ) : (
+          <ErrorView
+            error={failed}
+            what={`The ${source.noun.many} could not be listed`}
+            onRetry={retry}
+          />
+        )
+      }
     />
   );
   return (

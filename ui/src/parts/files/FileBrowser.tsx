@@ -13,7 +13,7 @@ import { ErrorView } from "@/parts/ErrorView.tsx";
 import { Loading } from "@/parts/Loading.tsx";
 import { FilePreview } from "./FilePreview.tsx";
 import { FileTree } from "./FileTree.tsx";
-import { folderQuery, type Place, zipAddress } from "./place.ts";
+import { type File, folderQuery, type Place, zipAddress } from "./place.ts";
 
 const useStyles = makeStyles({
   frame: {
@@ -66,12 +66,13 @@ export function FileBrowser({ place, path, onPath, none = "No files" }: FileBrow
   if (error) return <ErrorView error={error} onRetry={() => void refetch()} />;
   if (!data) return <Loading lines={8} />;
   if (data.entries.length === 0) return <EmptyState title={none} />;
+  const shown = path === "" ? firstShown(data.entries) : path;
   const count = data.entries.reduce((sum, entry) => sum + entry.files, 0);
   return (
     <div className={styles.frame}>
       <div className={styles.side}>
         <div className={styles.tree}>
-          <FileTree place={place} entries={data.entries} chosen={path} onChoose={onPath} />
+          <FileTree place={place} entries={data.entries} chosen={shown} onChoose={onPath} />
         </div>
         <div className={styles.foot}>
           <Text size={200}>
@@ -90,14 +91,21 @@ export function FileBrowser({ place, path, onPath, none = "No files" }: FileBrow
         </div>
       </div>
       <div className={styles.preview}>
-        {path === "" ? (
+        {shown === "" ? (
           <EmptyState title="Choose a file" icon={<ArrowDownloadRegular />}>
             Images, text, code, Markdown and tables are shown; everything can be downloaded.
           </EmptyState>
         ) : (
-          <FilePreview key={path} place={place} path={path} />
+          <FilePreview key={shown} place={place} path={shown} />
         )}
       </div>
     </div>
   );
+}
+
+/** What is worth a look before anything was chosen: what a person wrote, else what the model says. */
+function firstShown(entries: readonly File[]): string {
+  const named = (name: RegExp) =>
+    entries.find((entry) => !entry.is_folder && name.test(entry.name));
+  return (named(/^(?:readme|notes)\.md$/i) ?? named(/^MLmodel$/))?.path ?? "";
 }

@@ -1,6 +1,7 @@
 /** The tree of folders; a folder is asked for when it is opened. */
 import {
   makeStyles,
+  mergeClasses,
   Spinner,
   tokens,
   Tree,
@@ -18,8 +19,20 @@ const DRAWN_MAX = 500;
 
 const useStyles = makeStyles({
   chosen: { backgroundColor: tokens.colorSubtleBackgroundSelected },
-  name: { overflowWrap: "anywhere" },
-  size: { color: tokens.colorNeutralForeground3, fontSize: tokens.fontSizeBase200 },
+  // The layout's own middle part would grow with a long name.
+  entry: { "& > .fui-TreeItemLayout__main": { minWidth: 0, overflow: "hidden" } },
+  name: {
+    display: "block",
+    overflow: "hidden",
+    textOverflow: "ellipsis",
+    whiteSpace: "nowrap",
+  },
+  size: {
+    color: tokens.colorNeutralForeground3,
+    fontSize: tokens.fontSizeBase200,
+    whiteSpace: "nowrap",
+    fontVariantNumeric: "tabular-nums",
+  },
   more: { paddingInlineStart: tokens.spacingHorizontalXXL, color: tokens.colorNeutralForeground3 },
 });
 
@@ -63,10 +76,13 @@ function Entries(props: BranchProps) {
         entry.is_folder ? (
           <TreeItem key={entry.path} itemType="branch" value={entry.path}>
             <TreeItemLayout
+              className={styles.entry}
               iconBefore={open.has(entry.path) ? <FolderOpenRegular /> : <FolderRegular />}
               aside={<span className={styles.size}>{sizeText(entry.size_bytes)}</span>}
             >
-              <span className={styles.name}>{entry.name}</span>
+              <span className={styles.name} title={entry.name}>
+                {entry.name}
+              </span>
             </TreeItemLayout>
             <Tree>{open.has(entry.path) && <Folder {...props} path={entry.path} />}</Tree>
           </TreeItem>
@@ -80,9 +96,11 @@ function Entries(props: BranchProps) {
             <TreeItemLayout
               iconBefore={<DocumentRegular />}
               aside={<span className={styles.size}>{sizeText(entry.size_bytes)}</span>}
-              {...(entry.path === chosen ? { className: styles.chosen } : {})}
+              className={mergeClasses(styles.entry, entry.path === chosen && styles.chosen)}
             >
-              <span className={styles.name}>{entry.name}</span>
+              <span className={styles.name} title={entry.name}>
+                {entry.name}
+              </span>
             </TreeItemLayout>
           </TreeItem>
         ),

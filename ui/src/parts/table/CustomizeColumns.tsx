@@ -48,11 +48,12 @@ const TABS: readonly (readonly [Group | "shown", string])[] = [
 ];
 
 const useStyles = makeStyles({
-  drawer: { width: "min(440px, 100vw)" },
+  drawer: { width: "min(480px, 100vw)" },
   body: {
     display: "flex",
     flexDirection: "column",
     gap: tokens.spacingVerticalS,
+    paddingBottom: tokens.spacingVerticalL,
     overflow: "hidden",
   },
   tabs: { flexWrap: "wrap", marginInline: `calc(-1 * ${tokens.spacingHorizontalS})` },

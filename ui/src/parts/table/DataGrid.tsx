@@ -66,7 +66,12 @@ const useStyles = makeStyles({
     backgroundColor: tokens.colorNeutralBackground3,
   },
   body: { position: "relative" },
-  state: { position: "sticky", left: 0, padding: tokens.spacingHorizontalL },
+  state: {
+    position: "sticky",
+    left: 0,
+    boxSizing: "border-box",
+    padding: tokens.spacingHorizontalL,
+  },
 });
 
 export interface DataGridProps {

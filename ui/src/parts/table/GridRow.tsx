@@ -204,7 +204,8 @@ function GridCell({
 }: GridCellProps) {
   const styles = useStyles();
   const cell = row?.cells[column.id];
-  const isNumber = column.kind === "number" || column.kind === "duration";
+  // The first column names its row: it is read, not added up.
+  const isNumber = column.place > 0 && (column.kind === "number" || column.kind === "duration");
   const drawn = row && renderCell?.(column, row);
   return (
     <div

@@ -83,6 +83,7 @@ export const HeaderCell = memo(function HeaderCell(props: HeaderCellProps) {
   const at = orders.findIndex((order) => order.id === column.id);
   const order = orders[at];
   const title = columnTitle(column);
+  const isRight = place > 0 && (column.kind === "number" || column.kind === "duration");
   return (
     <div
       ref={cell}
@@ -104,7 +105,7 @@ export const HeaderCell = memo(function HeaderCell(props: HeaderCellProps) {
       }}
     >
       <div
-        className={mergeClasses(styles.name, column.kind === "number" && styles.right)}
+        className={mergeClasses(styles.name, isRight && styles.right)}
         title={`${title}${column.sortable ? "\nClick sorts, with Shift in addition" : ""}`}
         draggable={place > 0}
         onDragStart={(event) => {

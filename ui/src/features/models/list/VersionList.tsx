@@ -1,7 +1,8 @@
 /** Versions of a model as rows: filtered, sorted, chosen, compared. */
-import { Badge, makeStyles, tokens } from "@fluentui/react-components";
+import { makeStyles, tokens } from "@fluentui/react-components";
 import { useNavigate } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
+import { AliasBadge } from "@/parts/AliasBadge.tsx";
 import { Explorer } from "@/parts/compare/Explorer.tsx";
 import { useViewState } from "@/parts/compare/useViewState.ts";
 import { EmptyState } from "@/parts/EmptyState.tsx";
@@ -11,6 +12,7 @@ import { versionSource } from "@/parts/table/sources.ts";
 
 const useStyles = makeStyles({
   text: { minWidth: 0, overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" },
+  none: { color: tokens.colorNeutralForeground3 },
   badges: { display: "flex", gap: tokens.spacingHorizontalXXS, minWidth: 0, overflow: "hidden" },
 });
 
@@ -59,13 +61,13 @@ export function VersionList({ workspace, model }: VersionListProps) {
         return (
           <span className={styles.badges} title={cell.join(", ")}>
             {cell.map((alias) => (
-              <Badge key={alias} appearance="tint" color="brand">
-                @{alias}
-              </Badge>
+              <AliasBadge key={alias} name={alias} />
             ))}
           </span>
         );
       }
+      // Most versions have no stage; the word at every one of them would only be noise.
+      if (column.id === "stage" && cell === "None") return <span className={styles.none}>–</span>;
       return null;
     },
     [workspace, model, styles],

@@ -5,7 +5,7 @@
  * items' keys, by which hovering is linked.
  */
 import type { EChartsOption } from "echarts";
-import { shortNumber } from "@/lib/format.ts";
+import { axisNumber } from "@/lib/format.ts";
 import { durationText } from "../../table/cellText.ts";
 import { colourOfSlot } from "../palette.ts";
 import { axisTitle, type ChartSpec, type Scale } from "../spec.ts";
@@ -96,7 +96,7 @@ export function valueAxis(spec: ChartSpec, side: "x" | "y", look: Look, name: st
 }
 
 function axisText(x: string): (value: number) => string {
-  return x === "relative" ? (value) => durationText(value * 1000) : shortNumber;
+  return x === "relative" ? (value) => durationText(value * 1000) : axisNumber;
 }
 
 export function categoryAxis(names: readonly string[], look: Look, name = "") {

@@ -21,14 +21,17 @@ import {
 } from "./drawing.ts";
 
 const AXIS_TOOLTIP_MAX = 10;
-const SYMBOLS_MAX = 60;
+const SYMBOLS_MAX = 12;
+/** More lines than this are told apart by pointing at them; dashes would only be slow to draw. */
+const CROWD = 40;
 const TYPES = ["solid", "dashed", "dotted", [12, 4, 2, 4]] as const;
 
 export function drawLine(spec: ChartSpec, frame: Frame, look: Look): Drawing {
   const lines = makeLines(spec, frame).filter((line) => line.points.some(fits(spec)));
   if (lines.length === 0) return nothing();
   const isItem = drawsSeries(spec) && spec.groupBy === "";
-  const series = lines.flatMap((line, n) => seriesOf(line, n, spec, look));
+  const isCrowd = lines.length > CROWD;
+  const series = lines.flatMap((line, n) => seriesOf(line, n, spec, look, isCrowd));
   const tooltip = tooltipOf(look, lines.length <= AXIS_TOOLTIP_MAX ? "axis" : "item");
   return {
     option: {
@@ -72,14 +75,22 @@ function slotOf(line: Line, spec: ChartSpec): number {
   return spec.colours === "series" ? spec.y.indexOf(line.y) : line.slot;
 }
 
-function seriesOf(line: Line, n: number, spec: ChartSpec, look: Look): LineSeriesOption[] {
+function seriesOf(
+  line: Line,
+  n: number,
+  spec: ChartSpec,
+  look: Look,
+  isCrowd: boolean,
+): LineSeriesOption[] {
   const slot = slotOf(line, spec);
   const color = colourOf(slot, look);
   // Metrics of one item share its colour, so they differ by dash.
   const several = spec.colours === "item" && spec.y.length > 1;
-  const dash = several
-    ? (TYPES[spec.y.indexOf(line.y) % TYPES.length] ?? "solid")
-    : dashOfSlot(slot);
+  const dash = isCrowd
+    ? "solid"
+    : several
+      ? (TYPES[spec.y.indexOf(line.y) % TYPES.length] ?? "solid")
+      : dashOfSlot(slot);
   const usable = fits(spec);
   const shown = (points: readonly Point[]): (readonly (number | string)[])[] =>
     points.map((point) => (usable(point) ? point : [point[0], "-"]));
@@ -91,7 +102,7 @@ function seriesOf(line: Line, n: number, spec: ChartSpec, look: Look): LineSerie
       id: `${line.key}\n${line.y}`,
       data: shown(line.points) as number[][],
       showSymbol: line.points.length <= SYMBOLS_MAX,
-      lineStyle: { width: 1.8, color, type: type },
+      lineStyle: { width: isCrowd ? 1 : 1.8, color, type: type },
       emphasis: { focus: "series", lineStyle: { width: 3 } },
       blur: { lineStyle: { opacity: 0.15 } },
       triggerEvent: "line",
