@@ -102,6 +102,10 @@ docs: dev ## write docs/reference and openapi.json from the program
 	@$(BIN)/python -m heddle.api.openapi openapi.json
 	@$(BIN)/python tools/reference.py docs/reference
 
+.PHONY: screenshots
+screenshots: dev trainer page ## picture every screen on freshly trained models into docs/screenshots
+	@$(BIN)/python tools/screenshots $(ARGS)
+
 .PHONY: torture
 torture: dev ## kill servers under load N (1000) times; writes bench/TORTURE.md
 	@PYTHONPATH=src:tests/support:tests/proof $(BIN)/python -m torture $(or $(N),1000) $(ARGS)

@@ -45,7 +45,9 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--png", type=Path)
     given = parser.parse_args()
-    browser = os.environ.get("HEDDLE_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = os.environ.get("HEDDLE_BROWSER") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
     if browser is None:
         print("No Chromium: install one (apt-get install chromium) or name it in HEDDLE_BROWSER.")
         return 1
@@ -84,6 +86,7 @@ def serving(data: Path) -> Iterator[str]:
 
 
 def answers(url: str) -> bool:
+    """Whether a server is there."""
     try:
         urllib.request.urlopen(url, timeout=5).close()
     except OSError:
@@ -129,6 +132,7 @@ def fill(url: str, data: Path) -> None:
 
 
 def plan(model: str, source: str, target: str) -> dict[str, Any]:
+    """What a job is asked to do."""
     return {
         "model": model,
         "input": {"address": source},

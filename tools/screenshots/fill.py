@@ -71,7 +71,7 @@ def scores(truth: Any, guess: Any) -> dict[str, float]:
 def candidates() -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
     """What the sweeps try: family, run's name, estimator, hyperparameters."""
     for count, depth in product((20, 60, 120), (3, 6, 9)):
-        given = {"n_estimators": count, "max_depth": depth, "random_state": 42}
+        given: dict[str, Any] = {"n_estimators": count, "max_depth": depth, "random_state": 42}
         yield "forest-sweep", f"forest-{count}x{depth}", RandomForestRegressor(**given), given
     for rate, depth in product((0.02, 0.08, 0.3), (2, 4)):
         given = {"learning_rate": rate, "max_depth": depth, "n_estimators": 80, "random_state": 42}
@@ -214,6 +214,8 @@ def notes(name: str, found: dict[str, float]) -> str:
 
 def pictures(network: Any, scale: StandardScaler) -> dict[str, Any]:
     """The demand that a network expects over price and temperature, with and without a promotion."""
+    price: Any
+    temperature: Any
     price, temperature = np.meshgrid(np.linspace(1.5, 6, PIXELS), np.linspace(30, -5, PIXELS))
     made = {}
     for name, promo in (("surface/plain", 0.0), ("surface/promotion", 1.0)):

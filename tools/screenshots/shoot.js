@@ -9,6 +9,7 @@ import { join } from "node:path";
 
 const [url, folder, ...only] = process.argv.slice(2);
 const { chromium } = createRequire(join(process.cwd(), "package.json"))("@playwright/test");
+const PATIENCE_MS = 12_000;
 const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 390, height: 844 };
 const VARIANTS = [
@@ -101,13 +102,13 @@ function screens(there) {
     { name: "compare-files", path: `${list}?rows=1.${there.champion}&pane=files&share=0.7` },
     { name: "chart-editor", path: `${list}?rows=1-8&charts=${charts}&share=0.62`, act: click("button", /^Edit/) },
     { name: "experiment", path: study, contrast: true, act: async (page) => {
-      for (const name of [/boosting-sweep/, /forest-sweep/]) {
-        await page.getByRole("row", { name }).getByRole("button").first().click();
+      for (const name of ["boosting-sweep", "forest-sweep"]) {
+        await page.getByRole("button", { name: `Open the runs nested in ${name}` }).click();
       }
     } },
     { name: "runs", path: `${W}/runs` },
     { name: "run", path: there.run("network-32"), contrast: true },
-    { name: "run-charts", path: `${there.run("network-32")}?tab=charts` },
+    { name: "run-charts", path: `${there.run("network-32")}?tab=metrics` },
     { name: "run-images", path: `${there.run("network-32")}?tab=images` },
     { name: "run-files", path: `${there.run("boosting-0.08x4")}?tab=files&path=importance.csv` },
     { name: "run-comparison", path: `${networks}?rows=${keys}&charts=${lines}&share=0.6` },
@@ -136,7 +137,7 @@ function screens(there) {
     { name: "error", path: `${W}/models/not-there` },
     { name: "missing", path: "/nowhere" },
     { name: "unreachable", path: W, act: async (page) => {
-      await page.context().route("**/api/**", (route) => route.abort("connectionrefused"));
+      await page.route("**/api/**", (route) => route.abort("connectionrefused"));
       await page.reload();
       await page.getByText("The server does not answer.").waitFor();
     } },
@@ -173,12 +174,12 @@ async function settle(page) {
   await page.evaluate(() => document.fonts.ready);
   let before = "";
   for (let tries = 0; tries < 20; tries += 1) {
-    await page.waitForTimeout(150);
+    await page.waitForTimeout(120);
     const now = await page.evaluate(() => document.body.innerText.length + " " + document.querySelectorAll("*").length);
     if (now === before) break;
     before = now;
   }
-  await page.waitForTimeout(350);
+  await page.waitForTimeout(250);
 }
 
 const browser = await chromium.launch({
@@ -189,14 +190,14 @@ const all = screens(await lookAround());
 const isWanted = (name) => only.length === 0 || only.some((each) => name.startsWith(each) || name.endsWith(`-${each}`));
 let taken = 0;
 let failed = 0;
-for (const screen of all) {
-  for (const variant of [...VARIANTS, ...(screen.contrast ? [CONTRAST] : [])]) {
-    const { mark, look, ...options } = variant;
-    if (!isWanted(`${screen.name}-${mark}`)) continue;
+for (const { mark, look, ...options } of [...VARIANTS, CONTRAST]) {
+  const chosen = all.filter((screen) => isWanted(`${screen.name}-${mark}`) && (!look || screen.contrast));
+  const context = await browser.newContext({ ...options, locale: "en", reducedMotion: "reduce" });
+  if (look) await context.addInitScript((text) => localStorage.setItem("heddle.look", JSON.stringify(text)), look);
+  for (const screen of chosen) {
     taken += 1;
-    const context = await browser.newContext({ ...options, locale: "en", reducedMotion: "reduce" });
-    if (look) await context.addInitScript((chosen) => localStorage.setItem("heddle.look", JSON.stringify(chosen)), look);
     const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on("pageerror", (error) => console.log(`  ${screen.name}: ${error.message}`));
     try {
       await page.goto(url + screen.path);
@@ -210,8 +211,9 @@ for (const screen of all) {
       console.log(`${screen.name} ${mark}: ${error.message.split("\n")[0]}`);
     }
     await page.screenshot({ path: join(folder, `${screen.name}-${mark}.png`) });
-    await context.close();
+    await page.close();
   }
+  await context.close();
 }
 await browser.close();
 console.log(`${taken} pictures, ${failed} could not be reached`);

@@ -3,6 +3,7 @@ import { makeStyles, mergeClasses, Text, tokens } from "@fluentui/react-componen
 import { BeakerRegular, BoxMultipleRegular } from "@fluentui/react-icons";
 import { useQuery } from "@tanstack/react-query";
 import { api, ask, type Shapes } from "@/api/client.ts";
+import { firstRun } from "@/lib/firstRun.ts";
 import { plural } from "@/lib/format.ts";
 import { useWorkspace } from "@/lib/workspace.ts";
 import { Card } from "@/parts/Card.tsx";
@@ -12,7 +13,6 @@ import { Loading } from "@/parts/Loading.tsx";
 import { RouteLink } from "@/parts/RouteLink.tsx";
 import { Screen } from "@/parts/Screen.tsx";
 import { TimeText } from "@/parts/TimeText.tsx";
-import { firstRun } from "./firstRun.ts";
 
 const RECENT = 8;
 

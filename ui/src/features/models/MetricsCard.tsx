@@ -7,6 +7,7 @@ import {
   DialogContent,
   DialogSurface,
   DialogTitle,
+  Link,
   makeStyles,
   Text,
   tokens,
@@ -26,7 +27,12 @@ type Metric = Version["metrics"][number];
 
 const useStyles = makeStyles({
   none: { color: tokens.colorNeutralForeground3 },
-  name: { justifyContent: "flex-start", paddingInline: 0, minWidth: 0, maxWidth: "100%" },
+  name: {
+    maxWidth: "100%",
+    overflow: "hidden",
+    textOverflow: "ellipsis",
+    whiteSpace: "nowrap",
+  },
   surface: { maxWidth: "min(900px, 94vw)" },
 });
 
@@ -49,16 +55,15 @@ export function MetricsCard({ workspace, version }: { workspace: string; version
         title: "Metric",
         track: "minmax(100px, 2fr)",
         render: (metric) => (
-          <Button
-            size="small"
-            appearance="transparent"
+          <Link
+            as="button"
             className={styles.name}
             title={metric.key}
             onClick={() => setShown(metric.key)}
           >
             {metric.key}
             {metric.dataset && ` (${metric.dataset})`}
-          </Button>
+          </Link>
         ),
       },
       {

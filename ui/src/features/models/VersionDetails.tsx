@@ -50,7 +50,7 @@ const useStyles = makeStyles({
   end: { marginInlineStart: "auto" },
   columns: {
     display: "grid",
-    gridTemplateColumns: "minmax(0, 1fr) minmax(0, 1.15fr)",
+    gridTemplateColumns: "repeat(2, minmax(0, 1fr))",
     gap: tokens.spacingHorizontalL,
     alignItems: "start",
     "@media (max-width: 1100px)": { gridTemplateColumns: "minmax(0, 1fr)" },
@@ -58,7 +58,7 @@ const useStyles = makeStyles({
   column: { display: "flex", flexDirection: "column", gap: tokens.spacingVerticalL, minWidth: 0 },
   pair: {
     display: "grid",
-    gridTemplateColumns: "repeat(auto-fit, minmax(min(240px, 100%), 1fr))",
+    gridTemplateColumns: "repeat(auto-fit, minmax(min(300px, 100%), 1fr))",
     gap: tokens.spacingHorizontalL,
     alignItems: "start",
   },

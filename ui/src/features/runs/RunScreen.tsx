@@ -25,7 +25,7 @@ import {
 } from "@fluentui/react-icons";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useSearchState } from "@/lib/useSearchState.ts";
 import { useWorkspace } from "@/lib/workspace.ts";
 import type { Command } from "@/parts/commands.ts";
@@ -37,13 +37,18 @@ import { RenameDialog } from "@/parts/RenameDialog.tsx";
 import { RouteLink } from "@/parts/RouteLink.tsx";
 import { isLiveStatus, RunStatus } from "@/parts/RunStatus.tsx";
 import { Screen } from "@/parts/Screen.tsx";
-import { MetricCharts } from "./MetricCharts.tsx";
 import { deleteRun, restoreRun, type Run, runQuery, updateRun } from "./queries.ts";
 import { RunFiles } from "./RunFiles.tsx";
 import { RunOverview } from "./RunOverview.tsx";
 import { SaveAsModelDialog } from "./SaveAsModelDialog.tsx";
 import { StepImages } from "./StepImages.tsx";
 import { useGrowingSeries } from "./useRunSeries.ts";
+
+// ECharts is most of the code of a run's page, and the overview draws no chart.
+const MetricCharts = lazy(async () => {
+  const { MetricCharts: component } = await import("./MetricCharts.tsx");
+  return { default: component };
+});
 
 const useStyles = makeStyles({
   head: {
@@ -298,14 +303,16 @@ function RunTabs({ workspace, run }: { readonly workspace: string; readonly run:
           />
         )}
         {(tab === "metrics" || tab === "system") && (
-          <MetricCharts
-            key={tab}
-            workspace={workspace}
-            run={run.id}
-            runName={run.name}
-            metrics={(tab === "system" ? system : own).map((metric) => metric.key)}
-            isLive={isLiveStatus(run.status)}
-          />
+          <Suspense fallback={<Loading lines={6} height={40} />}>
+            <MetricCharts
+              key={tab}
+              workspace={workspace}
+              run={run.id}
+              runName={run.name}
+              metrics={(tab === "system" ? system : own).map((metric) => metric.key)}
+              isLive={isLiveStatus(run.status)}
+            />
+          </Suspense>
         )}
       </div>
     </>

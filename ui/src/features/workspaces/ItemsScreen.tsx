@@ -19,6 +19,7 @@ import {
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
+import { firstRun } from "@/lib/firstRun.ts";
 import { plural } from "@/lib/format.ts";
 import { useShortcuts } from "@/lib/keyboard.ts";
 import { fluentRef } from "@/lib/fluentRef.ts";
@@ -26,6 +27,8 @@ import { useSearchState } from "@/lib/useSearchState.ts";
 import { useWorkspace } from "@/lib/workspace.ts";
 import { AliasBadge } from "@/parts/AliasBadge.tsx";
 import type { Command } from "@/parts/commands.ts";
+import { Card } from "@/parts/Card.tsx";
+import { CodeBlock } from "@/parts/CodeBlock.tsx";
 import { EmptyState } from "@/parts/EmptyState.tsx";
 import { ErrorView } from "@/parts/ErrorView.tsx";
 import { type ListColumn, type ListOrder, ListTable } from "@/parts/ListTable.tsx";
@@ -185,6 +188,15 @@ export function ItemsScreen() {
                 >
                   New item
                 </Button>
+              }
+              more={
+                <Card title="Or log a run into it">
+                  <CodeBlock
+                    label="Snippet"
+                    language="python"
+                    code={firstRun(window.location.origin, workspace)}
+                  />
+                </Card>
               }
             >
               Models keep the versions that you register; experiments keep the runs that made them.

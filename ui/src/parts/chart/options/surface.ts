@@ -1,6 +1,6 @@
 /** Many columns at once: parallel coordinates, and a third column as filled contours over two. */
 import type { CustomSeriesRenderItem } from "echarts";
-import { shortNumber } from "@/lib/format.ts";
+import { axisNumber, shortNumber } from "@/lib/format.ts";
 import { titleOfId } from "../../table/columns.ts";
 import {
   categoryOf,
@@ -108,7 +108,7 @@ function parallelAxis(id: string, dim: number, items: readonly Item[], count: nu
       ...common,
       type: "value" as const,
       scale: true,
-      axisLabel: { ...words, formatter: shortNumber },
+      axisLabel: { ...words, formatter: axisNumber },
       read,
     };
   }
