@@ -18,7 +18,7 @@ def main() -> None:
     for path in sorted(source.glob("*.png")):
         with Image.open(path) as picture:
             made = target / f"{path.stem}.webp"
-            picture.convert("RGB").save(made, lossless=True, quality=100, method=6)
+            picture.convert("RGB").save(made, lossless=True, quality=80, method=4)
     size = sum(path.stat().st_size for path in target.glob("*.webp"))
     print(f"{len(list(target.glob('*.webp')))} pictures, {size / 1e6:.1f} MB", flush=True)
 

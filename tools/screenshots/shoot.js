@@ -38,7 +38,8 @@ async function lookAround() {
   return {
     champion,
     run: (name) => `${W}/runs/${run(name).key}`,
-    keys: (...names) => names.map((name) => run(name).key),
+    /** Rows of runs as an address holds them (`packKeys`). */
+    rows: (...names) => names.map((name) => `~${Buffer.from(run(name).key, "hex").toString("base64url")}`).join("."),
     job: (state) => `${W}/jobs/${jobs.find((each) => each.state === state).id}`,
     experiment: (name) => `${W}/experiments/${experiments.find((each) => each.name === name).id}`,
   };
@@ -50,7 +51,7 @@ function screens(there) {
   const list = `${MODEL}/list`;
   const study = there.experiment("grocery-forecasting-study");
   const networks = there.experiment("grocery-networks");
-  const keys = there.keys("network-8", "network-32", "network-64").join(".");
+  const rows = there.rows("network-8", "network-32", "network-64");
   const lines = "!((id:a,type:line,x:step,y:!('metrics.held_out/rmse')),(id:b,type:line,x:step,y:!('metrics.train/rmse'),yScale:log))";
   const charts =
     "!((id:a,y:!(metrics.rmse)),(id:b,type:scatter,x:params.max_depth,y:!(metrics.rmse))," +
@@ -111,7 +112,7 @@ function screens(there) {
     { name: "run-charts", path: `${there.run("network-32")}?tab=metrics` },
     { name: "run-images", path: `${there.run("network-32")}?tab=images` },
     { name: "run-files", path: `${there.run("boosting-0.08x4")}?tab=files&path=importance.csv` },
-    { name: "run-comparison", path: `${networks}?rows=${keys}&charts=${lines}&share=0.6` },
+    { name: "run-comparison", path: `${networks}?rows=${rows}&charts=${lines}&share=0.6` },
     { name: "save-as-model", path: there.run("forest-120x9"), act: click("button", "Save as ML model") },
     { name: "wizard-input", path: `${version}/apply`, act: walk("input") },
     { name: "wizard-mapping", path: `${version}/apply`, act: walk("mapping") },
