@@ -11,3 +11,4 @@ WORK = Path(os.environ.get("HEDDLE_BENCH_WORK") or CACHE / "bench")
 SEEDS = WORK / "seeds"
 RUNS = WORK / "servers"
 REPORT = HERE / "RESULTS.md"
+TORTURE = HERE / "TORTURE.md"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bench import targets
+from bench.places import TORTURE
 from bench.results import Cell, Results
 from bench.scoring import ENGINES, MODELS
 from bench.servers import FLAVOURS, Flavour
@@ -43,6 +44,7 @@ def render(results: Results) -> str:
         *_resources(results),
         *_growth(results),
         *_scoring(results),
+        *_killed(),
     ]
     if postgres:
         lines += ["## On PostgreSQL", "", *_figures(results, postgres, postgres=True)]
@@ -203,6 +205,15 @@ def _growth(results: Results) -> Iterator[str]:
     yield ""
     for verdict in _growth_verdicts(results):
         yield f"- {verdict}"
+    yield ""
+
+
+def _killed() -> Iterator[str]:
+    """Yield the figures of `make torture`, which keeps them in a page of its own."""
+    if not TORTURE.exists():
+        return
+    yield from ("## Killed at any moment", "", "From `TORTURE.md`, which says what they mean.", "")
+    yield from (line for line in TORTURE.read_text().splitlines() if line.startswith("|"))
     yield ""
 
 
