@@ -26,8 +26,10 @@ from psycopg.errors import error_from_result
 
 from heddle.errors import Invalid
 
-PREPARED_MAX = 500
+PREPARED_MAX = 250
 """Statements that a connection keeps prepared; the one that was used the longest ago goes first."""
+BOUNDS = ("BEGIN", "COMMIT", "ROLLBACK")
+"""How the statements begin that bound a transaction."""
 _DONE = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK})
 
 
@@ -41,6 +43,8 @@ class Cursor:
         self._fresh: list[str] = []
         """Statements whose preparing is not confirmed yet."""
         self._numbers = count(1)
+        self._doomed: list[bytes] = []
+        """Prepared statements that are to go."""
         self._awaited = 0
         """How many ends of pipelines have not come back yet."""
         self._result: Any = None
@@ -52,6 +56,11 @@ class Cursor:
         libpq = self._libpq
         if libpq.pipeline_status == pq.PipelineStatus.OFF:
             libpq.enter_pipeline_mode()
+        if self._doomed and not sql.startswith(BOUNDS):
+            # Within a transaction that goes well: before BEGIN this would begin one itself.
+            for old in self._doomed:
+                libpq.send_query_params(b"DEALLOCATE " + old, None)
+            self._doomed.clear()
         name = self._names.get(sql)
         if name is None:
             name = self._prepare(sql)
@@ -105,8 +114,7 @@ class Cursor:
     def _prepare(self, sql: str) -> bytes:
         name = b"h%d" % next(self._numbers)
         if len(self._names) >= PREPARED_MAX:
-            _, old = self._names.popitem(last=False)
-            self._libpq.send_query_params(b"DEALLOCATE " + old, None)
+            self._doomed.append(self._names.popitem(last=False)[1])
         self._libpq.send_prepare(name, sql.encode())
         self._names[sql] = name
         self._fresh.append(sql)
