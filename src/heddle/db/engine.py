@@ -43,7 +43,7 @@ BEGIN_READING = {
 READER_CACHE_KIB = 2_000
 """SQLite's own cache of each reader thread; what it lacks is in the system's."""
 BUSY_MS = int(BUSY_S * 1000)
-SOON_S = 0.02
+SOON_S = 0.05
 WORK_S = 0.0015
 """How long a read may hold up everybody else before it is left to a thread: waiting for the disk
 or for a processor, and working."""
