@@ -21,11 +21,15 @@ class Tables:
     rounds: int
     budget_s: float
 
-    def of(self, rows: int) -> "Tables":
-        """Return these sizes with tables of so many rows."""
-        csv_rows = min(self.csv_rows, rows)
+    def changed(self, rows: int | None, rounds: int | None) -> "Tables":
+        """Return these with tables of so many rows and so many rounds, where wanted."""
+        few = rows or self.rows
         return replace(
-            self, rows=rows, csv_rows=csv_rows, long_rows=rows * 12 * bool(self.long_rows)
+            self,
+            rows=few,
+            csv_rows=min(self.csv_rows, few),
+            long_rows=self.long_rows if rows is None else rows * 12 * bool(self.long_rows),
+            rounds=rounds or self.rounds,
         )
 
 
@@ -68,7 +72,7 @@ class Form:
             seconds=seconds or self.seconds,
             size=size,
             run_counts=counts,
-            scoring=self.scoring if rows is None else self.scoring.of(rows),
+            scoring=self.scoring.changed(rows, rounds),
         )
 
 

@@ -18,7 +18,7 @@ from statistics import median
 
 from bench.client import Json, WrongAnswer, expect
 from bench.forms import Tables
-from bench.machine import pss_bytes, tree_pids
+from bench.machine import cpu_s, pss_bytes, tree_pids
 from bench.peers import environment
 from bench.places import HERE, ROOT, RUNS
 from bench.work import FAILURES
@@ -100,6 +100,7 @@ class Scoring:
                     "rounds": len(rounds),
                     "rate": median(each["rate"] for each in rounds),
                     "start_s": median(each["start_s"] for each in rounds),
+                    "cpu_s": median(each["cpu_s"] for each in rounds),
                     "memory_bytes": max(each["memory_bytes"] for each in rounds),
                 }
             )
@@ -151,9 +152,8 @@ class Scoring:
     def _models_predict(self, folder: str, source: str, out: str) -> Json:
         options = ["-m", folder, "-i", source, "-o", out, "-t", "csv", "--env-manager", "local"]
         words = ["-m", "mlflow", "models", "predict", *options]
-        _, wall_s, memory = self._watch(words)
-        rows = self._sizes.csv_rows
-        return {"rows": rows, "seconds": wall_s, "wall_s": wall_s, "memory_bytes": memory}
+        _, taken = self._watch(words)
+        return taken | {"rows": self._sizes.csv_rows, "seconds": taken["wall_s"]}
 
     def _heddle(self, folder: str, source: str, out: str) -> Json:
         return self._command(folder, source, out)
@@ -162,15 +162,10 @@ class Scoring:
         return self._command(folder, source, out, "--engine", "spark")
 
     def _command(self, *words: str) -> Json:
-        said, wall_s, memory = self._watch(["-m", "heddle", "predict", "--json", *words])
+        said, taken = self._watch(["-m", "heddle", "predict", "--json", *words])
         receipt = json.loads(said)
         seconds = (receipt["ended_ms"] - receipt["loaded_ms"]) / 1000
-        return {
-            "rows": receipt["rows"],
-            "seconds": seconds,
-            "wall_s": wall_s,
-            "memory_bytes": memory,
-        }
+        return taken | {"rows": receipt["rows"], "seconds": seconds}
 
     def _long(self) -> None:
         """Apply the cheapest model to a table many times as long; memory should not notice."""
@@ -193,32 +188,36 @@ class Scoring:
                 "rounds": 1,
                 "rate": found["rows"] / found["seconds"],
                 "start_s": found["wall_s"] - found["seconds"],
+                "cpu_s": found["cpu_s"],
                 "memory_bytes": found["memory_bytes"],
             }
         )
 
     def _program(self, *words: str, **environ: str) -> Json:
-        said, wall_s, memory = self._watch([str(HERE / "appliers.py"), *words], **environ)
+        said, taken = self._watch([str(HERE / "appliers.py"), *words], **environ)
         found: Json = json.loads(said.splitlines()[-1])
-        return found | {"wall_s": wall_s, "memory_bytes": memory}
+        return found | taken
 
-    def _watch(self, words: Sequence[str], **environ: str) -> tuple[str, float, int]:
-        """Run a program to its end: what it said, how long it took, the most memory it had."""
+    def _watch(self, words: Sequence[str], **environ: str) -> tuple[str, Json]:
+        """Run a program to its end: what it said; how long it took, of processors too; its memory."""
         python = environment("scoring") / "bin" / "python"
-        began = time.perf_counter()
+        began, before_s = time.perf_counter(), _children_s()
         with self._running([str(python), *words], environ) as (process, said, errors):
-            most = 0
+            most, cpu = 0, 0.0
             while process.poll() is None:
                 if time.perf_counter() - began > LONGEST_S:
                     raise WrongAnswer(f"it took more than {LONGEST_S:.0f} s")
-                most = max(most, pss_bytes(tree_pids(process.pid)))
+                pids = tree_pids(process.pid)
+                most, cpu = max(most, pss_bytes(pids)), max(cpu, cpu_s(pids))
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(SAMPLED_S)
             wall_s = time.perf_counter() - began
             if process.returncode:
                 words = errors.read_text(errors="replace").strip().splitlines() or ["no words"]
                 raise WrongAnswer(f"it ended with {process.returncode}: {' '.join(words[-3:])}")
-            return said.read_text(), wall_s, most
+            # Those that nobody waited for are known by what was seen of them while they lived.
+            cpu = max(cpu, _children_s() - before_s)
+            return said.read_text(), {"wall_s": wall_s, "cpu_s": cpu, "memory_bytes": most}
 
     @contextmanager
     def _running(
@@ -252,3 +251,9 @@ class Scoring:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 process.wait()
+
+
+def _children_s() -> float:
+    """The processor time of all processes that ended and were waited for, in seconds."""
+    times = os.times()
+    return times.children_user + times.children_system
