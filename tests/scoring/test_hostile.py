@@ -110,18 +110,27 @@ def test_what_lies_outside_cannot_be_reached(tmp_path, monkeypatch):
     place.mkdir()
     (place / "precious").write_text("kept")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as other:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_UNIX) as other,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as letters,
+    ):
         port = server.getsockname()[1]
+        letters.bind(("127.0.0.1", port))
         other.bind(f"\0heddle-hostile-{port}")
         other.listen()
         code = ATTEMPTS.replace("PLACE", str(place)).replace("PORT", str(port))
         code = code.replace("OUTSIDE", str(os.getpid()))
         model = applied_models.custom(tmp_path / "m", code)
         made = apply(model, tmp_path, pd.DataFrame({"attempt": NAMES}))
-        server.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            server.accept()
+        for reached in (server.accept, lambda: letters.recv(1)):
+            for each in (server, letters):
+                each.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                reached()
     said = dict(zip(NAMES, made["predictions"], strict=True))
+    # A letter may be sent: its namespace has a loopback of its own, in which nobody else is.
+    said.pop("datagram")
     assert {name: words for name, words in said.items() if not words.startswith("refused")} == {}
     assert sorted(path.name for path in place.iterdir()) == ["precious"]
     assert (place / "precious").read_text() == "kept"
@@ -231,7 +240,7 @@ PICKLES = {
     "dials out": (
         "import socket; socket.create_connection(('127.0.0.1', 9), 1)",
         {},
-        "Error: .*(unreachable|denied|not permitted)",
+        "ConnectionRefusedError|unreachable|denied",
     ),
 }
 

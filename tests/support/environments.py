@@ -22,11 +22,18 @@ class NotBuilt(Exception):
     """An environment could not be made; the message is what the installer said."""
 
 
-def python_of(name: str, requirements: Path, *, newest: tuple[int, int] | None = None) -> Path:
+def python_of(
+    name: str,
+    requirements: Path,
+    *,
+    newest: tuple[int, int] | None = None,
+    built: bool = False,
+) -> Path:
     """The Python of the environment ``name`` with exactly these requirements, made on first use.
 
-    ``newest`` is the newest Python on which they can do everything, where that is not any. Safe to
-    call from several processes at once. Raises `NotBuilt`.
+    ``newest`` is the newest Python on which they can do everything, where that is not any. ``built``
+    says that some are published as sources alone; the tools that build them are pinned there too.
+    Safe to call from several processes at once. Raises `NotBuilt`.
     """
     python = choose_python(newest)
     made_from = hashlib.sha256(requirements.read_bytes() + python.encode()).hexdigest()[:12]
@@ -38,7 +45,7 @@ def python_of(name: str, requirements: Path, *, newest: tuple[int, int] | None =
         if not (place / "built").exists():
             for old in CACHE.glob(f"{name}-*"):
                 shutil.rmtree(old)
-            build(place, python, requirements)
+            build(place, python, requirements, built=built)
             (place / "built").touch()
     return place / "bin" / "python"
 
@@ -57,14 +64,15 @@ def choose_python(newest: tuple[int, int] | None) -> str:
     return sys.executable
 
 
-def build(place: Path, python: str, requirements: Path) -> None:
+def build(place: Path, python: str, requirements: Path, *, built: bool) -> None:
     """Make a virtual environment with exactly these requirements, in seconds where uv has them."""
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
         raise NotBuilt(
             "uv is not installed beside this Python, as requirements/dev.txt would have it"
         )
-    made = ["--require-hashes", "--no-deps", "--no-build", "-r", str(requirements)]
+    made = ["--require-hashes", "--no-deps", "--compile-bytecode", "-r", str(requirements)]
+    made += ["--build-constraints", str(requirements)] if built else ["--no-build"]
     environ = dict(os.environ)
     # Where pip was told to look for packages that no index has, uv looks as well.
     if "PIP_FIND_LINKS" in environ:

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
+import glob
 import json
 import os
 import resource
 import runpy
 import signal
+import socket
 import struct
 import sys
 from collections.abc import Sequence
@@ -41,12 +44,13 @@ ALL_FS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1
 NEWER_FS = (1 << 16) - 1
 TCP = 3
 SCOPES = 3
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 ADDRESS_SPACE = 8
 """Address space per byte of memory allowed: libraries reserve far more than they use."""
 SYSTEM = (
     "/usr", "/lib", "/lib64", "/bin", "/sbin", "/opt", "/proc", "/sys", "/etc/ld.so.cache",
     "/etc/alternatives", "/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/nsswitch.conf",
-    "/etc/os-release", "/etc/passwd", "/etc/group", "/etc/host.conf", "/dev/null", "/dev/zero",
+    "/etc/os-release", "/etc/passwd", "/etc/group", "/etc/host.conf", "/etc/hosts", "/dev/null", "/dev/zero",
     "/dev/urandom", "/dev/random",
 )  # fmt: skip
 """What programs of any kind read; /proc shows only what is confined alike."""
@@ -92,12 +96,22 @@ def unshare() -> list[str]:
             ):
                 with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
                     file.write(text)
+            _loop_back()
             return walls
     return []
 
 
-def fence(readable: Sequence[str], writable: Sequence[str]) -> list[str]:
-    """Close every file but those below the given folders, by Landlock; what was raised."""
+def _loop_back() -> None:
+    """Let this namespace speak to itself, as Spark's two halves do; nobody else is in it."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        fcntl.ioctl(asked, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+
+
+def fence(readable: Sequence[str], writable: Sequence[str], *, is_alone: bool) -> list[str]:
+    """Close every file but those below the given folders, by Landlock; what was raised.
+
+    With ``is_alone`` there is no network, and connections are only to itself: they stay open.
+    """
     libc = _libc()
     version = libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), LANDLOCK_VERSION)
     if version < 1:
@@ -105,7 +119,7 @@ def fence(readable: Sequence[str], writable: Sequence[str]) -> list[str]:
     every = ALL_FS.get(version, NEWER_FS)
     attributes = struct.pack("<Q", every)
     if version >= 4:
-        attributes += struct.pack("<Q", TCP)
+        attributes += struct.pack("<Q", 0 if is_alone else TCP)
     if version >= 6:
         attributes += struct.pack("<Q", SCOPES)
     size = ctypes.c_size_t(len(attributes))
@@ -124,7 +138,7 @@ def fence(readable: Sequence[str], writable: Sequence[str]) -> list[str]:
     finally:
         os.close(ruleset)
     # From its fourth version on Landlock also keeps from connecting and listening.
-    return ["files", "connections"] if version >= 4 else ["files"]
+    return ["files", "connections"] if version >= 4 and not is_alone else ["files"]
 
 
 def _open_up(libc: Any, ruleset: int, path: str, rights: int) -> None:
@@ -175,7 +189,8 @@ def main(arguments: Sequence[str]) -> int:
         # In a namespace of its own, only what runs there counts.
         if "processes" in walls:
             _lower(resource.RLIMIT_NPROC, wanted["tasks"])
-        walls += fence([*SYSTEM, *wanted["readable"]], wanted["writable"])
+        readable = [*SYSTEM, *glob.glob("/etc/java-*"), *wanted["readable"]]  # noqa: PTH207
+        walls += fence(readable, wanted["writable"], is_alone="network" in walls)
     answers = int(rest[1])
     os.write(answers, json.dumps(walls).encode() + b"\n")
     sys.argv = [program, *rest]

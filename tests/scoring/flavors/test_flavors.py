@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,19 +27,28 @@ FLAVORS = {
         "prophet", "custom", "tensors_by_name",
     ],
     "tensors": ["pytorch", "keras"],
+    "spark": ["spark_ml"],
 }  # fmt: skip
 HINTS = {
     "tensors": "PyTorch's build for processors (+cpu) is on no index that pip asks by itself; say"
     " where it lies with PIP_FIND_LINKS.",
 }
+# Spark is the one that the tests of it have.
+SPARK = HERE.parents[1] / "spark" / "requirements-4.txt"
 # The first run makes the environments, which may have to fetch them.
 pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.parametrize("libraries", FLAVORS)
 def test_a_version_of_every_flavor_predicts_what_pyfunc_does(libraries: str, tmp_path: Path):
+    requirements = HERE / f"requirements-{libraries}.txt"
+    name = f"flavors-{libraries}"
+    if libraries == "spark":
+        name, requirements = "spark-4", SPARK
+        if not requirements.exists() or shutil.which("java") is None:
+            pytest.skip("Spark needs its environment's pins and Java 17 on the PATH")
     try:
-        python = python_of(f"flavors-{libraries}", HERE / f"requirements-{libraries}.txt")
+        python = python_of(name, requirements, built=libraries == "spark")
     except NotBuilt as failure:
         hint = HINTS.get(libraries, "")
         pytest.skip(f"{libraries} could not be installed. {hint} {str(failure)[-600:]}")
