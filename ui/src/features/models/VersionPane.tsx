@@ -56,6 +56,9 @@ const useStyles = makeStyles({
   },
   chosen: {
     backgroundColor: tokens.colorNeutralBackground1Selected,
+    color: tokens.colorNeutralForeground1Selected,
+    // In high contrast the ground of what is chosen is bright; aliases bring their own.
+    "& span:not([title^='@'])": { color: "inherit" },
     boxShadow: `inset 3px 0 0 ${tokens.colorBrandForeground1}`,
   },
   line: {
