@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from native_calls import HERE, call, log, refused, registered, trained
@@ -171,3 +172,39 @@ def test_versions_as_a_table(api):
     assert values["values"] == ["t1", "t2", "t3"]
     values = call(api, "GET", f"{MODEL}/versions/values?column=run_name&text=run%20")
     assert values["values"] == ["run 1", "run 2", "run 3"]
+
+
+def test_params_that_are_numbers_are_ordered_as_numbers(api):
+    """Not as texts, where 100 stands before 9; texts follow, then versions without the param."""
+    values = ["10", "9", "auto", "1e2", None, "-3"]
+    for n, value in enumerate(values):
+        uid = trained(api, f"run-{n}", 1.0)
+        if value is not None:
+            api.post("runs/log-parameter", run_id=uid, key="trees", value=value)
+        registered(api, NAME, uid, aliases=["champion"] if n == 3 else [])
+
+    def order(path: str, body: Mapping[str, object], column: str) -> list[object]:
+        table = call(api, "POST", path, {"columns": [column], **body})
+        return [row["cells"][0] for row in table["rows"]]
+
+    rising = {"order_by": ["params.trees"]}
+    second = {"order_by": ["metrics.rmse", "params.trees DESC"]}
+    versions, runs = f"{MODEL}/versions/search", f"{HERE}/runs/search"
+    for path in (versions, runs):
+        assert order(path, rising, "params.trees") == ["-3", "9", "10", "1e2", "auto", None]
+        assert order(path, second, "params.trees") == ["1e2", "10", "9", "-3", "auto", None]
+        assert order(path, rising | {"offset": 2, "limit": 3}, "params.trees") == [
+            "10", "1e2", "auto",
+        ]  # fmt: skip
+        few = rising | {"filter": "params.trees > 5"}
+        assert order(path, few, "params.trees") == ["9", "10", "1e2"]
+    assert order(versions, {"filter": "aliases = 'champion'"}, "version") == [4]
+
+
+def test_the_catalogue_says_what_can_be_sorted_and_filtered_by(api):
+    registered(api, NAME, trained(api, "first", 51.5))
+    listed = call(api, "GET", f"{MODEL}/versions/columns")["columns"]
+    can = {each["id"]: (each["sortable"], each["filterable"]) for each in listed}
+    assert can["run_name"] == can["metrics.rmse"] == can["params.depth"] == (True, True)
+    assert can["aliases"] == (False, True)
+    assert can["size_bytes"] == (False, False)

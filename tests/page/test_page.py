@@ -1,8 +1,8 @@
 """The web page in a real browser, against a real server with real runs of the stock client.
 
 Each ``ui/tests/NAME.spec.ts`` is one test with a fresh database, which ``tests/page/data/NAME.py``
-fills first if it is there: a program that knows the server by ``MLFLOW_TRACKING_URI`` alone, and
-where tables for its worker may lie by ``HEDDLE_TABLES``.
+(or another, see ``DATA``) fills first if it is there: a program that knows the server by
+``MLFLOW_TRACKING_URI`` alone, and where tables for its worker may lie by ``HEDDLE_TABLES``.
 Needs a Chromium and the built page, and says what is missing.
 """
 
@@ -26,9 +26,11 @@ UI = ROOT / "ui"
 SPECS = sorted(UI.glob("tests/*.spec.ts"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_S = 30
-SPEC_S = 110
+SPEC_S = 300
 WITH_WORKER = ("apply",)
 """Specs whose server has a worker beside it."""
+DATA = {"list": "compare"}
+"""Specs that share what another's database is filled with."""
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +103,10 @@ def test_page(spec: Path, browser: str, playwright: list[str], tmp_path: Path):
             "HEDDLE_TABLES": str(tmp_path / "data" / "tables"),
             "MLFLOW_TRACKING_URI": url,
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            "PYTHONPATH": str(ROOT / "tests" / "support"),
             "PWTEST_CACHE_DIR": str(tmp_path / "cache"),
         }
-        fill = Path(__file__).parent / "data" / f"{name}.py"
+        fill = Path(__file__).parent / "data" / f"{DATA.get(name, name)}.py"
         if fill.exists():
             subprocess.run([sys.executable, str(fill)], env=environ, check=True, timeout=SPEC_S)
         output = f"--output=test-results/{name}"

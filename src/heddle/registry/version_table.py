@@ -42,6 +42,7 @@ def _keys(keyed: Keyed) -> Keys:
 
 _least = _bound("min_value", "min")
 _greatest = _bound("max_value", "max")
+_params = replace(versions.params_field, numbers_first=True)
 catalogue = replace(
     version_search.catalogue,
     attributes=(
@@ -49,7 +50,12 @@ catalogue = replace(
         Attribute("version_number", _v.c.number, "number"),
         Attribute("version", _v.c.number, "number"),
     ),
-    keyed=(*version_search.catalogue.keyed, _least, _greatest),
+    keyed=(
+        *(each for each in version_search.catalogue.keyed if each is not versions.params_field),
+        _params,
+        _least,
+        _greatest,
+    ),
     default_order=("version DESC",),
     tie_break=("version DESC",),
 )
@@ -101,7 +107,7 @@ sheet = Sheet(
         Family("metrics", "metric", "number", _keys(versions.metrics_field)),
         Family("min", "metric", "number", _keys(_least)),
         Family("max", "metric", "number", _keys(_greatest)),
-        Family("params", "param", "text", _keys(versions.params_field)),
+        Family("params", "param", "text", _keys(_params)),
         Family("tags", "tag", "text", _keys(versions.tags.field)),
     ),
 )

@@ -54,8 +54,9 @@ class Keyed:
     """A table of key and value hanging on the noun by its id; one row for each owner and key.
 
     All columns are named. ``nan`` is the 0/1 column of numbers that are not one; ``number`` is the
-    nullable numeric form of a text. ``scope`` is a copy of the noun's scope column (see
-    ``Catalogue.scope``) that lets an index deliver one scope's rows of a key in the order of values.
+    nullable numeric form of a text, by which ``numbers_first`` orders the texts that have one, before
+    the others. ``scope`` is a copy of the noun's scope column (see ``Catalogue.scope``) that lets an
+    index deliver one scope's rows of a key in the order of values.
     """
 
     prefixes: tuple[str, ...]
@@ -66,6 +67,7 @@ class Keyed:
     value: str = "value"
     nan: str | None = None
     number: str | None = None
+    numbers_first: bool = False
     scope: str | None = None
 
 
@@ -73,8 +75,9 @@ class Keyed:
 class Related:
     """Things that hang on the noun, several to one, searched by their text columns.
 
-    ``exists`` takes a condition on the columns and gives an EXISTS that correlates to the noun's
-    table. Each comparison asks for a related thing of its own.
+    What has one column only may be named without it. ``exists`` takes a condition on the columns
+    and gives an EXISTS that correlates to the noun's table. Each comparison asks for a related thing
+    of its own.
     """
 
     prefixes: tuple[str, ...]
@@ -145,22 +148,33 @@ def resolve(catalogue: Catalogue, term: Comparison | OrderTerm, text: str) -> Fi
                 if key == attribute.name or key in attribute.aliases:
                     return attribute
                 offered.append(attribute.name)
+        related = None if ordering else related_alone(catalogue, key)
+        if related is not None:
+            return related
         raise _unknown("field", key, offered, catalogue, term.position, text)
     for keyed in catalogue.keyed:
         if prefix in keyed.prefixes:
             return KeyField(keyed, key)
-    for related in catalogue.related:
-        if prefix in related.prefixes and not ordering:
-            if key in related.fields:
-                return RelatedField(related, key)
+    for things in catalogue.related:
+        if prefix in things.prefixes and not ordering:
+            if key in things.fields:
+                return RelatedField(things, key)
             raise _unknown(
-                f"field of {prefix}", key, list(related.fields), catalogue, term.position, text
+                f"field of {prefix}", key, list(things.fields), catalogue, term.position, text
             )
     prefixes = [p for keyed in catalogue.keyed for p in keyed.prefixes]
     if not ordering:
         prefixes += [p for related in catalogue.related for p in related.prefixes]
     prefixes += catalogue.attribute_prefixes
     raise _unknown("prefix", prefix, prefixes, catalogue, term.position, text)
+
+
+def related_alone(catalogue: Catalogue, name: str) -> RelatedField | None:
+    """The column of related things that have one only; None for any other name."""
+    for related in catalogue.related:
+        if name in related.prefixes and len(related.fields) == 1:
+            return RelatedField(related, *related.fields)
+    return None
 
 
 def _unknown(

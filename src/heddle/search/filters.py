@@ -57,6 +57,8 @@ class Probe:
     key: Column
     value: Column
     nan: Column | None
+    number: Column | None
+    """Only where an order has numbers first."""
 
     @classmethod
     def of(cls, keyed: Keyed) -> Probe:
@@ -64,7 +66,8 @@ class Probe:
         table = keyed.table.alias()
         c = table.c
         nan = None if keyed.nan is None else c[keyed.nan]
-        return cls(keyed, table, c[keyed.owner], c[keyed.key], c[keyed.value], nan)
+        number = c[keyed.number] if keyed.number and keyed.numbers_first else None
+        return cls(keyed, table, c[keyed.owner], c[keyed.key], c[keyed.value], nan, number)
 
     def exists(self, *conditions: Condition) -> Condition:
         """Whether a row of the table satisfies the conditions."""

@@ -1,7 +1,8 @@
 """Orders: terms checked against a catalogue, as joins and columns for ORDER BY.
 
 What is missing comes last in both directions, NaN just before it; texts stand in the order of their
-code points. Like filters, orders have a shape and the values of their parameters.
+code points, where a catalogue says so behind those that are numbers. Like filters, orders have a
+shape and the values of their parameters.
 """
 
 from __future__ import annotations
@@ -117,6 +118,8 @@ class Order:
                 joins.append((probe.table, sa.and_(same, probe.key == bind(term.key, sa.Text()))))
                 if probe.nan is not None:
                     columns.append(By(probe.nan, nullable=True))
+                if probe.number is not None:
+                    columns.append(By(probe.number, descending, nullable=True))
                 value = probe.value
                 if field.keyed.kind == "text":
                     value = constructs.by_code(value)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
-from heddle.search.fields import Catalogue
+from heddle.search.fields import Catalogue, related_alone
 from heddle.search.filters import PREFIX_LENGTH
 from heddle.search.grammar import parse_order, quote_key
 from heddle.search.keys import LAST, LOOKED_AT, Keys
@@ -116,6 +116,16 @@ class Sheet:
         return Invalid(
             f"{self.catalogue.noun} have no column {text!r}; did you mean {' or '.join(near)}?"
         )
+
+    def can_filter(self, text: str) -> bool:
+        """Whether a filter can name the column of this name; raises ``Invalid`` if there is none."""
+        column = self.column(text)
+        if column.group != "property":
+            return self.families[column.prefix].load is None
+        attribute = self._attributes.get(column.key)
+        if attribute is None:
+            return related_alone(self.catalogue, column.key) is not None
+        return attribute.filterable
 
     def columns(self, texts: Sequence[str]) -> list[Column]:
         """The columns that texts name; raises ``Invalid``."""

@@ -329,12 +329,16 @@ class _Statements:
         return self.part(ordering.source(joined), holding, ordering.columns, None)
 
     def part_by_value(self, first: KeyField, number: int) -> _Part | None:
-        """Ordered by a key first: numbers or texts, then NaN, then rows without the key."""
+        """Ordered by a key first: numbers, texts, NaN, rows without the key; as far as there are such."""
         keyed, term, owner = first.keyed, self.order.terms[0], self.catalogue.id
         rest = self.order.ordering(named, after=1)
         probe = Probe.of(keyed)
         is_key = probe.key == named(term.key, sa.Text())
-        phases = ["real", "absent"] if probe.nan is None else ["real", "nan", "absent"]
+        phases = ["real", "absent"]
+        if probe.nan is not None:
+            phases.insert(1, "nan")
+        if probe.number is not None:
+            phases.insert(0, "number")
         ops = {leaf.done.op for leaf in self.same}
         if "IS NULL" in ops:
             phases = ["absent"]
@@ -358,8 +362,14 @@ class _Statements:
             for leaf in self.same
             if leaf.done.op != "IS NOT NULL"
         ]
-        if phases[number] == "real":
+        numeric, phase = probe.number, phases[number]
+        if numeric is not None and phase == "number":
+            columns = [By(numeric, term.descending), *columns]
+            conditions.append(numeric.is_not(None))
+        elif phase == "real":
             columns = [*by_index(probe, descending=term.descending), *columns]
+            if numeric is not None:
+                conditions.append(numeric.is_(None))
         scope = None if keyed.scope is None else probe.table.c[keyed.scope]
         return self.part(source, conditions, columns, scope)
 

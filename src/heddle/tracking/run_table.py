@@ -54,11 +54,17 @@ def _bound(name: str, prefix: str) -> Keyed:
 
 _least = _bound("min_value", "min")
 _greatest = _bound("max_value", "max")
+_params = replace(params.field, numbers_first=True)
 _took = runs.c.end_ms - runs.c.start_ms
 catalogue = replace(
     run_search.catalogue,
     attributes=(*run_search.catalogue.attributes, Attribute("duration", _took, "number")),
-    keyed=(*run_search.catalogue.keyed, _least, _greatest),
+    keyed=(
+        *(each for each in run_search.catalogue.keyed if each is not params.field),
+        _params,
+        _least,
+        _greatest,
+    ),
 )
 
 
@@ -141,7 +147,7 @@ FAMILIES = (
     Family("min", "metric", "number", _keys(_least)),
     Family("max", "metric", "number", _keys(_greatest)),
     Family("mean", "metric", "number", metric_keys, load_means),
-    Family("params", "param", "text", _keys(params.field)),
+    Family("params", "param", "text", _keys(_params)),
     Family("tags", "tag", "text", tag_keys),
 )
 

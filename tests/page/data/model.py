@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import struct
 import tempfile
-import zlib
 from pathlib import Path
 
 import mlflow
 import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow import MlflowClient
+
+from pictures import png
 
 NAME = "grocery-forecasting"
 INPUTS = [
@@ -36,27 +36,13 @@ utc_time_created: '2025-01-01 00:00:00'
 """
 
 
-def picture() -> bytes:
-    """A PNG of one colour."""
-    rows = b"".join(b"\0" + b"\x11\x78\x65" * 40 for _ in range(30))
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    head = struct.pack(">IIBBBBB", 40, 30, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
-    )
-
-
 def write(folder: Path) -> None:
     """The model and what else a run may log; some of it hostile."""
     (folder / "MLmodel").write_text(MODEL_FILE)
     (folder / "requirements.txt").write_text("scikit-learn==1.5.2\n")
     (folder / "model.pkl").write_bytes(b"\x80\x04N.")
     (folder / "plots").mkdir()
-    (folder / "plots" / "fit.png").write_bytes(picture())
+    (folder / "plots" / "fit.png").write_bytes(png(40, 30))
     (folder / "plots" / "broken.png").write_bytes(b"no picture")
     (folder / "notes.md").write_text("# Notes\n\n<script>window.hacked = 1</script>\n\n*fine*\n")
     (folder / "page.html").write_text("<script>window.hacked = 2</script>")

@@ -74,7 +74,15 @@ def _known(
         family = next(each for each in sheet.listed if each.group == group)
         kind, identity = family.kind, column_id(family.prefix, key)
         count = family.keys.count(tx, scopes, key)
-    return tables.KnownColumn(id=identity, group=group, key=key, kind=kind, count=count)
+    return tables.KnownColumn(
+        id=identity,
+        group=group,
+        key=key,
+        kind=kind,
+        count=count,
+        sortable=sheet.column(identity).sortable,
+        filterable=sheet.can_filter(identity),
+    )
 
 
 def values_out(

@@ -204,11 +204,21 @@ export function Chart(props: ChartProps) {
     event.preventDefault();
   };
 
+  // What was off before the first click of a double one, which switches too.
+  const before = useRef(props.off);
   const isOn = (entry: LegendEntry) => !props.off.has(entry.key);
+  const isAlone = (entry: LegendEntry, off: ReadonlySet<string>) =>
+    props.entries.every((each) => off.has(each.key) === (each.key !== entry.key));
   const isolate = (entry: LegendEntry) => {
-    const others = props.entries.filter((each) => each.key !== entry.key);
-    const isAlone = isOn(entry) && others.every((each) => !isOn(each));
-    props.onOff(isAlone ? [] : others.map((each) => each.key), entry.isItem);
+    const others = props.entries.filter((each) => each.key !== entry.key).map(({ key }) => key);
+    props.onOff(isAlone(entry, before.current) ? [] : others, entry.isItem);
+  };
+  const toggle = (entry: LegendEntry) => {
+    before.current = props.off;
+    // A chart of nothing is of no use.
+    if (isAlone(entry, props.off)) return;
+    const off = [...props.off].filter((key) => key !== entry.key);
+    props.onOff(isOn(entry) ? [...off, entry.key] : off, entry.isItem);
   };
   return (
     <div className={mergeClasses(styles.chart, props.legend === "top" && styles.top)}>
@@ -248,10 +258,7 @@ export function Chart(props: ChartProps) {
               className={mergeClasses(styles.entry, !isOn(entry) && styles.off)}
               onClick={(event) => {
                 if (event.detail > 1) isolate(entry);
-                else {
-                  const off = [...props.off].filter((key) => key !== entry.key);
-                  props.onOff(isOn(entry) ? [...off, entry.key] : off, entry.isItem);
-                }
+                else toggle(entry);
               }}
               onPointerEnter={() => setHovered(entry.isItem ? entry.key : "")}
               onPointerLeave={() => setHovered("")}
@@ -292,18 +299,20 @@ function keyOf(event: unknown): string {
   return seriesType === "line" ? (seriesId?.split("\n")[0] ?? "") : "";
 }
 
-/** Emphasises what is pointed at elsewhere. */
+/** Emphasises what is pointed at elsewhere; what a new drawing lacks dims nothing in it. */
 function useLinkedHover(chart: RefObject<ECharts | null>, drawing: Drawing) {
   useEffect(() => {
     let shown: object[] = [];
-    return onHovered(() => {
-      const made = chart.current;
-      if (!made) return;
-      for (const target of shown) made.dispatchAction({ type: "downplay", ...target });
-      const key = hoveredKey();
+    const point = (key: string) => {
+      for (const target of shown) chart.current?.dispatchAction({ type: "downplay", ...target });
       shown = key === "" ? [] : targetsOf(drawing, key);
-      for (const target of shown) made.dispatchAction({ type: "highlight", ...target });
-    });
+      for (const target of shown) chart.current?.dispatchAction({ type: "highlight", ...target });
+    };
+    const leave = onHovered(() => point(hoveredKey()));
+    return () => {
+      leave();
+      point("");
+    };
   }, [chart, drawing]);
 }
 

@@ -240,39 +240,36 @@ export function Explorer(props: ExplorerProps) {
           {props.tools}
         </div>
       </div>
-      {state.selection.length === 0 ? (
-        grid
-      ) : (
-        <Splitter
-          label="the comparison"
-          share={state.share}
-          onShare={(share) => change({ share }, true)}
-          upper={grid}
-          bar={
-            <>
-              <PaneTabs source={source} state={state} onChange={change} />
-              <Tooltip content="Select none" relationship="label">
-                <Button
-                  size="small"
-                  appearance="subtle"
-                  icon={<DismissRegular />}
-                  onClick={() => change({ selection: [], hidden: [] })}
-                />
-              </Tooltip>
-            </>
-          }
-          lower={
-            <ComparisonPane
-              source={source}
-              workspace={workspace}
-              state={state}
-              shown={shown}
-              onChange={change}
-              onOpen={props.onOpen}
-            />
-          }
-        />
-      )}
+      <Splitter
+        label="the comparison"
+        isSplit={state.selection.length > 0}
+        share={state.share}
+        onShare={(share) => change({ share }, true)}
+        upper={grid}
+        bar={
+          <>
+            <PaneTabs source={source} state={state} onChange={change} />
+            <Tooltip content="Select none" relationship="label">
+              <Button
+                size="small"
+                appearance="subtle"
+                icon={<DismissRegular />}
+                onClick={() => change({ selection: [], hidden: [] })}
+              />
+            </Tooltip>
+          </>
+        }
+        lower={
+          <ComparisonPane
+            source={source}
+            workspace={workspace}
+            state={state}
+            shown={shown}
+            onChange={change}
+            onOpen={props.onOpen}
+          />
+        }
+      />
       {isCustomizing && (
         <CustomizeColumns
           source={source}

@@ -59,6 +59,8 @@ const useStyles = makeStyles({
 
 export interface SplitterProps {
   readonly upper: ReactNode;
+  /** Whether there is a lower pane at all; the upper one stays as it is when it comes and goes. */
+  readonly isSplit: boolean;
   /** What stands on the lower pane's bar, beside the buttons. */
   readonly bar: ReactNode;
   readonly lower: ReactNode;
@@ -67,9 +69,11 @@ export interface SplitterProps {
   readonly onShare: (share: number) => void;
 }
 
-export function Splitter({ upper, bar, lower, label, share, onShare }: SplitterProps) {
+export function Splitter(props: SplitterProps) {
+  const { upper, bar, lower, label, onShare } = props;
   const styles = useStyles();
   const box = useRef<HTMLDivElement>(null);
+  const share = props.isSplit ? props.share : 0;
   const isClosed = share <= 0;
   const isFull = share >= 1;
   const settle = (next: number) =>
@@ -82,60 +86,66 @@ export function Splitter({ upper, bar, lower, label, share, onShare }: SplitterP
       >
         {upper}
       </div>
-      <div
-        role="separator"
-        aria-label={`Height of ${label}`}
-        aria-orientation="horizontal"
-        aria-valuenow={Math.round(share * 100)}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        tabIndex={0}
-        className={styles.edge}
-        onKeyDown={(event) => {
-          if (event.key === "ArrowUp") settle(Math.min(1, share + STEP));
-          else if (event.key === "ArrowDown") settle(Math.max(0, share - STEP));
-          else if (event.key === "Home") onShare(1);
-          else if (event.key === "End") onShare(0);
-          else if (event.key === "Enter") onShare(isClosed ? USUAL_SHARE : 0);
-          else return;
-          event.preventDefault();
-        }}
-        onPointerDown={(event) => {
-          const edge = event.currentTarget;
-          edge.setPointerCapture(event.pointerId);
-          const drag = (move: PointerEvent) => {
-            const bounds = box.current?.getBoundingClientRect();
-            if (bounds) settle((bounds.bottom - move.clientY) / bounds.height);
-          };
-          edge.addEventListener("pointermove", drag);
-          edge.addEventListener(
-            "lostpointercapture",
-            () => edge.removeEventListener("pointermove", drag),
-            {
-              once: true,
-            },
-          );
-        }}
-      />
-      <div className={styles.bar}>
-        {bar}
-        <div className={styles.tools}>
-          <Tooltip content={isFull ? "Share the height" : "Full height"} relationship="label">
-            <Button
-              appearance="subtle"
-              icon={isFull ? <ArrowMinimizeVerticalRegular /> : <ArrowMaximizeVerticalRegular />}
-              onClick={() => onShare(isFull ? USUAL_SHARE : 1)}
-            />
-          </Tooltip>
-          <Tooltip content={isClosed ? `Open ${label}` : `Close ${label}`} relationship="label">
-            <Button
-              appearance="subtle"
-              icon={isClosed ? <ChevronUpRegular /> : <ChevronDownRegular />}
-              onClick={() => onShare(isClosed ? USUAL_SHARE : 0)}
-            />
-          </Tooltip>
-        </div>
-      </div>
+      {props.isSplit && (
+        <>
+          <div
+            role="separator"
+            aria-label={`Height of ${label}`}
+            aria-orientation="horizontal"
+            aria-valuenow={Math.round(share * 100)}
+            aria-valuemin={0}
+            aria-valuemax={100}
+            tabIndex={0}
+            className={styles.edge}
+            onKeyDown={(event) => {
+              if (event.key === "ArrowUp") settle(Math.min(1, share + STEP));
+              else if (event.key === "ArrowDown") settle(Math.max(0, share - STEP));
+              else if (event.key === "Home") onShare(1);
+              else if (event.key === "End") onShare(0);
+              else if (event.key === "Enter") onShare(isClosed ? USUAL_SHARE : 0);
+              else return;
+              event.preventDefault();
+            }}
+            onPointerDown={(event) => {
+              const edge = event.currentTarget;
+              edge.setPointerCapture(event.pointerId);
+              const drag = (move: PointerEvent) => {
+                const bounds = box.current?.getBoundingClientRect();
+                if (bounds) settle((bounds.bottom - move.clientY) / bounds.height);
+              };
+              edge.addEventListener("pointermove", drag);
+              edge.addEventListener(
+                "lostpointercapture",
+                () => edge.removeEventListener("pointermove", drag),
+                {
+                  once: true,
+                },
+              );
+            }}
+          />
+          <div className={styles.bar}>
+            {bar}
+            <div className={styles.tools}>
+              <Tooltip content={isFull ? "Share the height" : "Full height"} relationship="label">
+                <Button
+                  appearance="subtle"
+                  icon={
+                    isFull ? <ArrowMinimizeVerticalRegular /> : <ArrowMaximizeVerticalRegular />
+                  }
+                  onClick={() => onShare(isFull ? USUAL_SHARE : 1)}
+                />
+              </Tooltip>
+              <Tooltip content={isClosed ? `Open ${label}` : `Close ${label}`} relationship="label">
+                <Button
+                  appearance="subtle"
+                  icon={isClosed ? <ChevronUpRegular /> : <ChevronDownRegular />}
+                  onClick={() => onShare(isClosed ? USUAL_SHARE : 0)}
+                />
+              </Tooltip>
+            </div>
+          </div>
+        </>
+      )}
       {!isClosed && (
         <div className={styles.pane} style={{ flexGrow: share, flexBasis: 0 }}>
           {lower}

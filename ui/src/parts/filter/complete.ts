@@ -75,11 +75,13 @@ export function wanted(text: string, caret: number): Context & { readonly search
 }
 
 export function keyOffers(columns: readonly KnownColumn[]): Offer[] {
-  return columns.map((column) => ({
-    label: column.id,
-    insert: `${column.id} `,
-    detail: GROUPS[column.group] ?? "",
-  }));
+  return columns
+    .filter((column) => column.filterable)
+    .map((column) => ({
+      label: column.id,
+      insert: `${column.id} `,
+      detail: GROUPS[column.group] ?? "",
+    }));
 }
 
 /** Operators that suit a key; params may be compared as numbers too. */

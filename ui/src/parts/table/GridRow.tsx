@@ -31,6 +31,11 @@ const useStyles = makeStyles({
     "> *": { backgroundColor: tokens.colorNeutralBackground1Selected },
     ":hover > *": { backgroundColor: tokens.colorNeutralBackground1Selected },
   },
+  // Of the rows that charts draw, the one that is pointed at, here or there.
+  pointed: {
+    "> *": { backgroundColor: tokens.colorBrandBackground2 },
+    ":hover > *": { backgroundColor: tokens.colorBrandBackground2 },
+  },
   cell: {
     boxSizing: "border-box",
     flexShrink: 0,
@@ -113,7 +118,7 @@ export const GridRow = memo(function GridRow(props: GridRowProps) {
       className={mergeClasses(
         styles.row,
         props.isHovered && styles.hovered,
-        isSelected && styles.selected,
+        isSelected && (props.isHovered ? styles.pointed : styles.selected),
       )}
       style={{ transform: `translateY(${place * ROW_HEIGHT}px)`, width: props.width }}
       onPointerEnter={() => setHovered(row?.key ?? "")}

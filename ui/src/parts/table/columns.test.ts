@@ -26,6 +26,8 @@ const known = (id: string, group: KnownColumn["group"], key: string): KnownColum
   key,
   kind: "number",
   count: 1,
+  sortable: true,
+  filterable: true,
 });
 
 describe("ids", () => {

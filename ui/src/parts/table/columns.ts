@@ -87,7 +87,7 @@ export function columnOf(id: string, known: ReadonlyMap<string, KnownColumn>): C
     group: found?.group ?? group,
     key: found?.key ?? key,
     kind: found?.kind ?? kind,
-    sortable: prefix !== "mean",
+    sortable: found?.sortable ?? prefix !== "mean",
   };
 }
 

@@ -25,6 +25,8 @@ export interface KnownColumn {
   readonly key: string;
   readonly kind: Kind;
   readonly count: number;
+  readonly sortable: boolean;
+  readonly filterable: boolean;
 }
 
 export interface KnownColumns {

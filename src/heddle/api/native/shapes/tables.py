@@ -138,6 +138,10 @@ class KnownColumn(Reply):
     """What its cells hold."""
     count: int
     """How many runs or versions have it (deleted ones may count), up to 1000; 0 for properties."""
+    sortable: bool
+    """Whether rows can be ordered by it."""
+    filterable: bool
+    """Whether a filter can name it."""
 
 
 class KnownColumns(Reply):
