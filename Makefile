@@ -83,6 +83,8 @@ lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of ever
 		-c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/demo.in -o requirements/demo.txt
 	@$(COMPILE) requirements/node.in -o requirements/node.txt
+	@for wanted in tests/spark/requirements-*.in; do \
+		$(COMPILE) pyproject.toml --extra predict $$wanted -o $${wanted%.in}.txt || exit; done
 	@for wanted in tests/compat/clients/requirements-*.in; do \
 		$(COMPILE) $$wanted -o $${wanted%.in}.txt || exit; done
 	@for wanted in tests/scoring/flavors/requirements-*.in bench/requirements/scoring.in; do \

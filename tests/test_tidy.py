@@ -25,6 +25,7 @@ STARTED = {
     "heddle.cli",
     "heddle.demo.training",
     "heddle.scoring.job_process",
+    "heddle.spark",
 }
 LOADED_FROM = "heddle.db.migrations"
 # Where each dependency's modules are found when their name is another.

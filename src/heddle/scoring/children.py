@@ -122,7 +122,8 @@ class Child:
     """One process with one model; used by the thread that made it.
 
     ``walls`` are what `confine` raised around it, ``libraries`` the versions that predict,
-    ``path`` the way past pandas that was taken, if any. Raises ``ModelFailed`` from every call.
+    ``path`` the way past pandas that was taken, if any. Its scratch folder is made in ``scratch``, the
+    system's place for such unless told. Raises ``ModelFailed`` from every call.
     """
 
     def __init__(
@@ -135,12 +136,13 @@ class Child:
         python: str = sys.executable,
         threads: int = 1,
         is_fast: bool = True,
+        scratch: Path | None = None,
     ) -> None:
         self.limits = limits
         self.walls: list[str] = []
         self.libraries: dict[str, str] = {}
         self.path = ""
-        self._scratch = Path(tempfile.mkdtemp(prefix="heddle-model-"))
+        self._scratch = Path(tempfile.mkdtemp(prefix="heddle-model-", dir=scratch))
         self._slots = [_Slot() for _ in range(SLOTS)]
         self._sent = 0
         self._waiting = 0

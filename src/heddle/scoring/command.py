@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from heddle.errors import Invalid
 from heddle.scoring.plan import Input, Limits, Model, Output, Plan
 
+FITS = "The table fits the model."
 UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -44,7 +46,12 @@ def add_predict(commands: Any) -> None:
     parser.add_argument("--at", default="", help="the moment of a Delta table to read, ISO 8601")
     parser.add_argument("--env", default="current", choices=("current", "uv"),
                         help="predict with this Python's libraries, or the model's own")  # fmt: skip
-    parser.add_argument("--engine", default="local", choices=("local", "spark"))
+    parser.add_argument("--engine", default="local", choices=("local", "spark"),
+                        help="this machine, or Apache Spark")  # fmt: skip
+    parser.add_argument("--spark-master", default="", metavar="URL",
+                        help="Spark's master, as local[4] (as Spark is configured)")  # fmt: skip
+    parser.add_argument("--spark-remote", default="", metavar="URL",
+                        help="a server of Spark Connect, as sc://host:15002")  # fmt: skip
     parser.add_argument("--processes", type=int, default=0, help="child processes (one a core)")
     parser.add_argument("--batch-rows", type=int, default=0, help="rows at a time (chosen)")
     parser.add_argument("--memory", default="", help="memory of one child, as 4G (3/4 of it all)")
@@ -128,28 +135,61 @@ def predict(args: argparse.Namespace) -> int:
     from heddle.scoring import check, local, models, receipt  # noqa: PLC0415 -- heavy, and only here
 
     plan = make_plan(args)
-    if plan.engine == "spark":
-        raise Invalid("This command runs on one machine; on Spark use heddle.spark in its session.")
     home = None
     if not models.parse(plan.model.uri).folder:
         home = models.find_home(args.server, args.data)
+    kept = models.cache_folder() / "receipts"
+    if plan.engine == "spark":
+        return _predict_on_spark(args, plan, home, kept)
     prepared = local.prepare(plan, home=home)
     for warning in [*local.library_warnings(prepared), *prepared.verdict.warnings]:
         _tell(f"warning: {warning}")
     if args.check:
         check.require(prepared.verdict, prepared.title)
-        _tell("The table fits the model.")
+        _tell(FITS)
         return 0
-    kept = models.cache_folder() / "receipts"
     key = receipt.key_of(plan, prepared.model, prepared.source.snapshot)
     known = None if args.again else local.find_done(plan, receipt.find(key, kept))
     if known is not None:
-        _tell("The same was done before; its output is there (--again repeats it).")
-        _show(known, as_json=args.json)
-        return 0
+        return _show_known(known, as_json=args.json)
     made = _run(plan, prepared, quiet=args.json)
     receipt.save(made, kept)
     _show(made, as_json=args.json)
+    return 0
+
+
+def _predict_on_spark(args: argparse.Namespace, plan: Plan, home: Any, kept: Path) -> int:
+    """The same on the user's Spark."""
+    try:
+        from heddle.scoring.spark import engine  # noqa: PLC0415 -- only where Spark is meant
+    except ImportError:
+        raise Invalid(
+            "Spark needs more packages: pip install 'heddle-ml[predict,spark]'."
+        ) from None
+    from heddle.scoring import receipt  # noqa: PLC0415 -- heavy, and only here
+
+    spark = engine.session(args.spark_master, args.spark_remote)
+    try:
+        work = engine.prepare(plan, spark, home=home)
+        for warning in work.ready.prepared.verdict.warnings:
+            _tell(f"warning: {warning}")
+        if args.check:
+            _tell(FITS)
+            return 0
+        known = None if args.again else receipt.find(work.key, kept)
+        if known is not None and engine.is_done(plan, spark, known.job):
+            return _show_known(known, as_json=args.json)
+        made = engine.run(work)
+    finally:
+        spark.stop()
+    receipt.save(made, kept)
+    _show(made, as_json=args.json)
+    return 0
+
+
+def _show_known(known: Any, *, as_json: bool) -> int:
+    _tell("The same was done before; its output is there (--again repeats it).")
+    _show(known, as_json=as_json)
     return 0
 
 

@@ -31,7 +31,7 @@ from heddle.database import open_database
 from heddle.db.tx import Caller, Tx
 from heddle.errors import Corrupt, Denied, Invalid, NotFound, Unavailable
 from heddle.registry import aliases, models, scans, versions
-from heddle.scoring.plan import Model
+from heddle.scoring.plan import Model, digest_of
 from heddle.tracking import files as owned
 
 BLOCK: Final = 1024 * 1024
@@ -135,14 +135,6 @@ def _version(text: str, *, with_stages: bool) -> Named | None:
     if at and name and alias:
         return Named(name=name, version=f"@{alias}")
     return None
-
-
-def digest_of(files: Mapping[str, str]) -> str:
-    """One digest over all paths and contents, as the server makes it for a version."""
-    total = hashlib.sha256()
-    for path in sorted(files, key=str.encode):
-        total.update(f"{path}\0{files[path]}\n".encode())
-    return total.hexdigest()
 
 
 def _found(named: Named, name: str, version: int, files: list[ModelFile], **more: str) -> Found:

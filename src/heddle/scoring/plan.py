@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
@@ -171,6 +171,14 @@ class Part(_Frozen, frozen=True):
         """How many rows, -1 where nobody knows."""
         counts = [piece.rows for piece in self.pieces]
         return -1 if -1 in counts else sum(counts)
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """One digest over all paths and contents, as the server makes it for a version."""
+    total = hashlib.sha256()
+    for path in sorted(files, key=str.encode):
+        total.update(f"{path}\0{files[path]}\n".encode())
+    return total.hexdigest()
 
 
 def encode(plan: Plan) -> bytes:

@@ -90,6 +90,7 @@ class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True):
     loaded_ms: int = 0
     ended_ms: int = 0
     path: str = ""
+    engine: str = "local"
     processes: int = 0
     walls: list[str] = []
     libraries: dict[str, str] = {}

@@ -14,45 +14,26 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
 from heddle.errors import HeddleError, Invalid
-from heddle.scoring import local, models, tables
-from heddle.scoring.calls import Argument, Call, Probe, rewrite, wrong
-from heddle.scoring.check import SchemaRefused
+from heddle.scoring import local
+from heddle.scoring.arguments import Choices, NotTaken, Statement, Step, find_home
+from heddle.scoring.calls import Probe, rewrite
 from heddle.scoring.children import Child, ChildDied
-from heddle.scoring.plan import Input, Limits, Model, Output, Plan
+from heddle.scoring.plan import Output
 from heddle.scoring.predictor import Refused, feed
-from heddle.scoring.signature import Signature, read_model
 from heddle.scoring.targets import Target
 
 FIRST_ROWS: Final = 256
 """Rows that are predicted to see of which type predictions are."""
 BATCH_ROWS: Final = 65_536
-IN_SQL: Final = "sql"
-Step = tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """How models are found and run; as of ``heddle predict``."""
-
-    home: models.Home | None = None
-    cache: Path | None = None
-    workspace: str = "default"
-    casts: tuple[str, ...] = ()
-    env: str = "current"
-    processes: int = 0
-    limits: Limits = field(default_factory=Limits)
-    allow_suspicious: bool = False
 
 
 class Pool:
@@ -114,141 +95,44 @@ class Pool:
             thread.join()
 
 
-class _Session:
+class _Session(Statement):
     """One statement on one connection: its models, its functions, the first failure."""
 
     def __init__(self, connection: Any, choices: Choices, text: str) -> None:
+        super().__init__(choices, text)
         self.connection = connection
-        self.choices = choices
-        self.statement = text
         self.count = choices.processes or (os.cpu_count() or 1)
         self.pools: dict[tuple[str, str], Pool] = {}
         self.functions: list[str] = []
-        self.warnings: list[str] = []
         self.failure: HeddleError | None = None
 
-    def replace(self, call: Call, texts: Sequence[str], probe: Probe) -> str:
-        """Make the function that a call becomes, and the text that calls it."""
-        model = Model(uri=call.model, workspace=self.choices.workspace)
+    def constant(self, text: str) -> Any:
+        """As `Statement.constant`."""
         try:
-            _, found, folder = models.fetch(self.choices.home, model, self.choices.cache)
-            info = read_model(folder)
-        except HeddleError as error:
-            raise wrong(error.message, self.statement, call.start) from None
-        params, given = self._split(call, texts, info.signature)
-        schema, columns = self._columns(call, given, info.signature, probe)
-        plan = Plan(
-            model=model,
-            input=Input(address=IN_SQL),
-            output=Output(address=IN_SQL),
-            params=params,
-            casts=(*self.choices.casts, *_decimals(schema)),
-            env=self.choices.env,  # type: ignore[arg-type]
-            processes=self.choices.processes,
-            limits=self.choices.limits,
-            allow_suspicious=self.choices.allow_suspicious,
-        )
-        source = tables.InMemory(schema, (), 0)
-        prepared = local.prepare(
-            plan, home=self.choices.home, cache=self.choices.cache, source=source
-        )
-        if not prepared.verdict.is_ok:
-            refused = SchemaRefused(prepared.verdict, found.title)
-            raise wrong(refused.message, self.statement, call.start)
-        local.refuse_suspicious(prepared)
-        self.warnings += [*local.library_warnings(prepared), *prepared.verdict.warnings]
-        steps = [(step.name, step.column, step.cast) for step in prepared.verdict.steps]
-        used = list(dict.fromkeys(column for _, column, _ in steps))
-        name = self._function(prepared, steps, [columns[column] for column in used], used, probe)
-        return f"{name}({', '.join(columns[column] for column in used)})"
-
-    def _split(
-        self, call: Call, texts: Sequence[str], signature: Signature
-    ) -> tuple[dict[str, Any], list[tuple[Argument, str]]]:
-        """Params by name, and the arguments that are columns."""
-        known = {param.name.lower(): param.name for param in signature.params}
-        columns = {column.name.lower() for column in signature.inputs or ()}
-        params: dict[str, Any] = {}
-        given = []
-        for argument, text in zip(call.arguments, texts, strict=True):
-            name = argument.name.lower()
-            if name and name in known and name not in columns:
-                params[known[name]] = self._constant(text, argument)
-            elif name and name not in columns:
-                listed = ", ".join([*known.values(), *sorted(columns)]) or "none"
-                raise wrong(
-                    f"'{call.model}' has neither a param nor a column '{argument.name}'; it has"
-                    f" {listed}",
-                    self.statement,
-                    argument.start,
-                )
-            else:
-                given.append((argument, text))
-        return params, given
-
-    def _constant(self, text: str, argument: Argument) -> Any:
-        try:
-            row = self.connection.sql(f"SELECT {text}").fetchall()[0]
-        except duckdb.Error:
-            raise wrong(
-                f"The param '{argument.name}' needs a value that does not depend on the rows",
-                self.statement,
-                argument.start,
-            ) from None
-        value = row[0]
-        is_plain = value is None or isinstance(value, bool | int | float | str | list | dict)
-        return value if is_plain else float(str(value))
-
-    def _columns(
-        self,
-        call: Call,
-        given: Sequence[tuple[Argument, str]],
-        signature: Signature,
-        probe: Probe,
-    ) -> tuple[pa.Schema, dict[str, str]]:
-        """What the call is given as a table, and the expression behind each of its columns."""
-        fields: list[pa.Field] = []
-        columns: dict[str, str] = {}
-        spelt = {column.name.lower(): column.name for column in signature.inputs or ()}
-        plain = [argument for argument, _ in given if not argument.is_star and not argument.name]
-        names = _names(plain, signature)
-        for argument, text in given:
-            found = self._describe(call, argument, text, probe)
-            if argument.is_star:
-                prefix = text.rpartition("*")[0] if text.rstrip().endswith(".*") else ""
-                shown = [(each.name, f"{prefix}{_quoted(each.name)}") for each in found]
-            else:
-                named = spelt.get(argument.name.lower(), argument.name)
-                shown = [(named or names[argument.start], text)]
-            for each, (name, expression) in zip(found, shown, strict=True):
-                if name not in columns:
-                    fields.append(each.with_name(name))
-                columns.setdefault(name, expression)
-        inputs = signature.inputs if signature.is_named else None
-        if any(argument.is_star for argument, _ in given) and inputs is not None:
-            fields, columns = _like_model(fields, columns, [column.name for column in inputs])
-        return pa.schema(fields), columns
-
-    def _describe(self, call: Call, argument: Argument, text: str, probe: Probe) -> list[pa.Field]:
-        try:
-            found = self.connection.sql(f"{probe([text])} LIMIT 0").to_arrow_table().schema
+            return self.connection.sql(f"SELECT {text}").fetchall()[0][0]
         except duckdb.Error as error:
-            raise wrong(
-                f"PREDICT('{call.model}', ...) cannot be given {text}: {_first_line(error)}",
-                self.statement,
-                argument.start,
-            ) from None
-        return list(found)
+            raise NotTaken(_first_line(error)) from None
 
-    def _function(
+    def schema_of(self, statement: str) -> pa.Schema:
+        """As `Statement.schema_of`."""
+        try:
+            return self.connection.sql(statement).to_arrow_table().schema
+        except duckdb.Error as error:
+            raise NotTaken(_first_line(error)) from None
+
+    def quoted(self, name: str) -> str:
+        """As `Statement.quoted`."""
+        return _quoted(name)
+
+    def function(
         self,
         prepared: local.Prepared,
-        steps: Sequence[Step],
         expressions: Sequence[str],
         used: Sequence[str],
         probe: Probe,
     ) -> str:
-        """A function of DuckDB that predicts; its name."""
+        """As `Statement.function`; DuckDB calls it with Arrow's arrays."""
+        steps = [(step.name, step.column, step.cast) for step in prepared.verdict.steps]
         key = (prepared.model.digest, repr(sorted(prepared.plan.params.items())))
         pool = self.pools.get(key)
         if pool is None:
@@ -294,37 +178,6 @@ class _Session:
             # Rows that nobody read keep a connection busy; it may be gone a moment later.
             with suppress(duckdb.Error):
                 self.connection.remove_function(name)
-
-
-def _decimals(schema: pa.Schema) -> list[str]:
-    """Columns of decimals: that is what SQL makes of 1.5, so they become floats unasked."""
-    return [field.name for field in schema if pa.types.is_decimal(field.type)]
-
-
-def _names(plain: Sequence[Argument], signature: Signature) -> dict[int, str]:
-    """The name of each plain argument, by where it starts: its own, or the model's by order."""
-    inputs = [column.name for column in signature.inputs or ()]
-    known = {name.lower(): name for name in inputs}
-    if all(argument.column.lower() in known for argument in plain) or not inputs:
-        return {
-            each.start: known.get(each.column.lower(), each.column or f"column_{at}")
-            for at, each in enumerate(plain)
-        }
-    ordered = [*inputs, *(f"column_{at}" for at in range(len(inputs), len(plain)))]
-    return {each.start: name for each, name in zip(plain, ordered, strict=False)}
-
-
-def _like_model(
-    fields: Sequence[pa.Field], columns: Mapping[str, str], inputs: Sequence[str]
-) -> tuple[list[pa.Field], dict[str, str]]:
-    """Columns under the model's spelling: SQL does not tell ``Age`` from ``age``, models do."""
-    there = set(columns)
-    spelt = {name.lower(): name for name in inputs if name not in there}
-    renamed = {name: spelt.get(name.lower(), name) for name in columns}
-    return (
-        [each.with_name(renamed[each.name]) for each in fields],
-        {renamed[name]: text for name, text in columns.items()},
-    )
 
 
 def _predict(pool: Pool, batch: pa.RecordBatch, steps: Sequence[Step]) -> pa.RecordBatch:
@@ -417,20 +270,10 @@ def sql(
         casts: the model's columns for which an offered cast is accepted; ``["*"]`` for all.
         processes: child processes of each model; one for each core unless told.
     """
-    home = find_home(statement, server, data)
+    home = find_home(statement, "duckdb", server, data)
     choices = Choices(home=home, workspace=workspace, casts=tuple(casts), processes=processes)
     with query(statement, choices, connection) as (reader, _):
         return reader.read_all()
-
-
-def find_home(statement: str, server: str, data: str) -> models.Home | None:
-    """The home of a statement's models; none is looked for where all are folders."""
-    from heddle.scoring.calls import find_calls  # noqa: PLC0415 -- beside its only use
-
-    found = [models.parse(call.model) for call in find_calls(statement, "duckdb")]
-    if all(named.folder for named in found):
-        return None
-    return models.find_home(server, data)
 
 
 def write(reader: pa.RecordBatchReader, address: str, mode: str) -> int:

@@ -37,15 +37,15 @@ def add_sql(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command; raises what ``sql.query`` raises."""
     try:
-        from heddle.scoring import sql  # noqa: PLC0415 -- heavy, and only here
+        from heddle.scoring import arguments, sql  # noqa: PLC0415 -- heavy, and only here
     except ImportError:
         raise Invalid(
             "SQL with models needs more packages: pip install 'heddle-ml[predict]'."
         ) from None
 
     statement = sys.stdin.read() if args.statement == "-" else args.statement
-    choices = sql.Choices(
-        home=sql.find_home(statement, args.server, args.data),
+    choices = arguments.Choices(
+        home=arguments.find_home(statement, "duckdb", args.server, args.data),
         workspace=args.workspace,
         casts=tuple(args.cast),
         env=args.env,

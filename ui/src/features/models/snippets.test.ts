@@ -27,7 +27,7 @@ describe("names stand in the code as its language writes them", () => {
   });
   test("Python gets a text", () => {
     expect(codeOf("mlflow")).toContain(`load_model("models:/it's \\"odd\\"/3")`);
-    expect(codeOf("pyspark")).toContain(`predict("age", "body mass")`);
+    expect(codeOf("pyspark")).toContain(`inputCols=["age", "body mass"]`);
   });
 });
 

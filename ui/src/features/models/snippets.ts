@@ -104,19 +104,16 @@ ${workspace === "default" ? "" : `    workspace=${py(workspace)},\n`})
       id: "pyspark",
       label: "PySpark",
       language: "python",
-      code: `import mlflow
+      code: `from heddle.spark import ModelTransformer
 
-${setUp(applied)}
-table = spark.read.parquet("input.parquet")
-predict = mlflow.pyfunc.spark_udf(spark, ${py(uri)})
-scored = table.withColumn("prediction", predict(${
-        columns.length === 0
-          ? "*table.columns"
-          : columns.length > 6
-            ? `\n    ${columns.map(py).join(",\n    ")},\n`
-            : listed
-      }))
-scored.write.mode("overwrite").parquet("predictions.parquet")
+predict = ModelTransformer(
+${columns.length === 0 ? "" : `    inputCols=[${listed.length > 60 ? `\n        ${columns.map(py).join(",\n        ")},\n    ` : listed}],\n`}    outputCol="prediction",
+    modelName=${py(name)},
+    ${alias === undefined ? `modelVersion=${number}` : `modelAlias=${py(alias)}`},
+    server=${py(address)},
+${workspace === "default" ? "" : `    workspace=${py(workspace)},\n`})
+scored = predict.transform(spark.read.parquet("input.parquet"))
+scored.write.parquet("predictions")
 `,
     },
     {
