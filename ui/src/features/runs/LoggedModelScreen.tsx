@@ -29,6 +29,8 @@ const STATUS: Readonly<Record<string, string>> = {
 };
 
 const useStyles = makeStyles({
+  // Far enough apart to be hit one by one.
+  version: { minHeight: "24px" },
   title: {
     display: "flex",
     flexWrap: "wrap",
@@ -147,7 +149,7 @@ function Cards({ workspace, model }: { readonly workspace: string; readonly mode
               what: model.versions.length > 0 && (
                 <>
                   {model.versions.map((ref) => (
-                    <div key={`${ref.model} ${ref.version}`}>
+                    <div key={`${ref.model} ${ref.version}`} className={styles.version}>
                       <RouteLink
                         to="/w/$workspace/models/$model/versions/$version"
                         params={{ workspace, model: ref.model, version: String(ref.version) }}

@@ -5,7 +5,7 @@
  * asked for again in the stretch that is seen; what was there stays until the new is.
  */
 import { keepPreviousData, useQueries, useQuery, type UseQueryResult } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { api, ask } from "@/api/client.ts";
 import { filterOfKeys, type TableSource } from "../table/source.ts";
 import type { Frame, Item, Series } from "./frame.ts";
@@ -77,7 +77,7 @@ export function useFrame(rows: Rows, spec: ChartSpec, isWanted: boolean): Framed
   }, [cells.data, keys, source]);
   const items = useMemo(() => all.filter((item) => !hidden.has(item.key)), [all, hidden]);
   const series = useSeries(rows.workspace, all, spec, isWanted);
-  const drawn = series.data;
+  const drawn = useKept(series.data);
   const isReady =
     cells.data !== undefined && (!drawsSeries(spec) || drawn !== undefined || all.length === 0);
   const frame = useMemo(
@@ -90,6 +90,13 @@ export function useFrame(rows: Rows, spec: ChartSpec, isWanted: boolean): Framed
     error: cells.error ?? series.error,
     isFetching: cells.isFetching || series.isFetching,
   };
+}
+
+/** What was there last, while there is nothing: several queries at once keep none of their own. */
+function useKept<T>(now: T | undefined): T | undefined {
+  const [kept, keep] = useState(now);
+  if (now !== undefined && now !== kept) keep(now);
+  return now ?? kept;
 }
 
 function useSeries(workspace: string, items: readonly Item[], spec: ChartSpec, isWanted: boolean) {
@@ -122,7 +129,6 @@ function useSeries(workspace: string, items: readonly Item[], spec: ChartSpec, i
         return (await ask(call)).series;
       },
       enabled: isWanted,
-      placeholderData: keepPreviousData,
       structuralSharing: false,
       // One run is watched by name; of many the burst of changes is asked for at once.
       meta: { watch: [runs.length === 1 ? { kind: "run", key: runs[0] ?? "" } : { kind: "run" }] },
