@@ -109,6 +109,10 @@ test("legends switch, isolate and point; what is pointed at is shown everywhere"
   // A double click leaves one only.
   await entry.dblclick();
   await expectDrawn(page, title, /1 lines?$/);
+  await expect(entry).toHaveAttribute("aria-pressed", "true");
+  // And again, all.
+  await entry.dblclick();
+  await expectDrawn(page, title, /3 lines/);
 });
 
 test("every kind of chart is drawn", async ({ page }) => {

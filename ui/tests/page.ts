@@ -11,13 +11,16 @@ export { expect };
 /** Answers that a spec provokes; the browser logs each as an error. */
 const EXPECTED = /the server responded with a status of (?:4\d\d|503)|ERR_CONNECTION_REFUSED/;
 
-export const test = plain.extend<{ complaints: string[] }>({
+export const test = plain.extend<{ expected: RegExp; complaints: string[] }>({
+  /** What a spec's own errors in the console say. */
+  expected: [/(?!)/, { option: true }],
   complaints: [
-    async ({ page, baseURL }, use) => {
+    async ({ page, baseURL, expected }, use) => {
       const complaints: string[] = [];
       page.on("console", (message) => {
-        if (message.type() === "error" && !EXPECTED.test(message.text())) {
-          complaints.push(message.text());
+        const text = message.text();
+        if (message.type() === "error" && !EXPECTED.test(text) && !expected.test(text)) {
+          complaints.push(text);
         }
       });
       page.on("pageerror", (error) => complaints.push(error.message));

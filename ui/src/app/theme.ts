@@ -49,6 +49,12 @@ const dark: Theme = {
   colorCompoundBrandForeground1: TEAL[120],
   colorCompoundBrandStroke: TEAL[110],
 };
-const contrast: Theme = { ...teamsHighContrastTheme, ...shared };
+// What is chosen holds links, which are yellow here and would be lost on the cyan that Fluent takes.
+const contrast: Theme = {
+  ...teamsHighContrastTheme,
+  ...shared,
+  colorNeutralBackground1Selected: "#3d3d3d",
+  colorNeutralForeground1Selected: "#ffffff",
+};
 
 export const THEMES: Record<ShownLook, Theme> = { light, dark, contrast };

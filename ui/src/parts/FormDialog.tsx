@@ -1,7 +1,8 @@
 /**
  * A dialog that asks for something and does it: fields, one action, and what went wrong.
  *
- * Always holds: while it works nothing can be sent twice; a failure keeps what was typed.
+ * Always holds: while it works nothing can be sent twice; what was typed is kept by a failure, by a
+ * click beside the dialog, and by the Escape that closes a list in it.
  */
 import {
   Button,
@@ -51,6 +52,14 @@ export function FormDialog(props: FormDialogProps) {
   const styles = useStyles();
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const [isTouched, setTouched] = useState(false);
+
+  function dismiss(how: string) {
+    const isListOpen = document.activeElement?.getAttribute("aria-expanded") === "true";
+    if (isBusy || (how === "escapeKeyDown" && isListOpen)) return;
+    if (how === "backdropClick" && isTouched) return;
+    onClose();
+  }
 
   async function submit() {
     if (isBusy || isRefused) return;
@@ -66,9 +75,10 @@ export function FormDialog(props: FormDialogProps) {
   }
 
   return (
-    <Dialog open onOpenChange={() => !isBusy && onClose()}>
+    <Dialog open onOpenChange={(_event, data) => dismiss(data.type)}>
       <DialogSurface className={styles.surface}>
         <form
+          onInput={() => setTouched(true)}
           onSubmit={(event) => {
             event.preventDefault();
             void submit();

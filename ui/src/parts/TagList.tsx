@@ -91,13 +91,16 @@ export function TagList({ tags, onChange }: TagListProps) {
   const free = all.filter(([key]) => !key.startsWith(OWN));
   const own = all.filter(([key]) => key.startsWith(OWN));
 
-  async function send(key: string, value: string | null): Promise<void> {
-    if (!onChange) return;
+  /** Whether the change was taken. */
+  async function send(key: string, value: string | null): Promise<boolean> {
+    if (!onChange) return false;
     setPending((before) => ({ ...before, [key]: value }));
     try {
       await onChange(value === null ? { delete: [key] } : { set: { [key]: value } });
+      return true;
     } catch (error) {
       notifyFailure(`Tag ${key} was not changed`, error);
+      return false;
     } finally {
       setPending((before) =>
         Object.fromEntries(Object.entries(before).filter(([each]) => each !== key)),
@@ -105,9 +108,10 @@ export function TagList({ tags, onChange }: TagListProps) {
     }
   }
 
-  function remove(key: string, value: string): void {
-    void send(key, null);
-    notify({ title: `Tag ${key} removed`, undo: () => send(key, value) });
+  async function remove(key: string, value: string): Promise<void> {
+    if (await send(key, null)) {
+      notify({ title: `Tag ${key} removed`, undo: () => send(key, value) });
+    }
   }
 
   return (
@@ -150,7 +154,7 @@ export function TagList({ tags, onChange }: TagListProps) {
                         size="small"
                         appearance="subtle"
                         icon={<DismissRegular />}
-                        onClick={() => remove(key, value)}
+                        onClick={() => void remove(key, value)}
                       />
                     </Tooltip>
                   </>

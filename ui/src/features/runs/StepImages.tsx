@@ -27,12 +27,9 @@ import { addressOf } from "@/api/client.ts";
 import { useShortcuts } from "@/lib/keyboard.ts";
 import { EmptyState } from "@/parts/EmptyState.tsx";
 import { ErrorView } from "@/parts/ErrorView.tsx";
-import { loadPngSize } from "./pngSize.ts";
+import { isTooLarge, loadPngSize } from "@/parts/files/pngSize.ts";
 import { imagesQuery } from "./queries.ts";
 import { imageAt, readStepImages, type StepImage, stepsOf } from "./stepImages.ts";
-
-/** More pixels are not unfolded: four bytes each. */
-const PIXELS_MAX = 40_000_000;
 
 const useStyles = makeStyles({
   bar: {
@@ -242,8 +239,7 @@ function Picture({ workspace, run, image, isSmall = false }: PictureProps) {
     staleTime: Infinity,
   });
   if (small === null && size.isPending) return null;
-  const pixels = (size.data?.width ?? 0) * (size.data?.height ?? 0);
-  if (small === null && pixels > PIXELS_MAX) {
+  if (small === null && isTooLarge(size.data)) {
     return (
       <Caption1>
         {size.data?.width} × {size.data?.height} pixels: too large to show

@@ -114,16 +114,20 @@ export function ChartCard(props: ChartCardProps) {
     const series = made.option.series.filter((each) => !gone.has(String(each.name)));
     return { ...made, option: { ...made.option, series } };
   }, [frame, look, spec, off]);
-  // Entries of hidden rows stay in the legend, so that they can be shown again.
+  // Entries of hidden rows stay in the legend, in their places: the second click of a double one
+  // must meet what the first has switched.
   const entries = useMemo((): readonly LegendEntry[] => {
     const shown = drawing?.legend ?? [];
     if (!shown.some((entry) => entry.isItem) && !(shown.length === 0 && rows.hidden.size > 0))
       return shown;
-    const hidden = all.filter((item) => rows.hidden.has(item.key));
-    return [
-      ...shown,
-      ...hidden.map(({ key, label, slot }) => ({ key, name: label, slot, isItem: true })),
-    ];
+    const byKey = new Map(shown.map((entry) => [entry.key, entry]));
+    const items = all.flatMap(({ key, label, slot }) => {
+      const entry = byKey.get(key);
+      byKey.delete(key);
+      if (entry) return [entry];
+      return rows.hidden.has(key) ? [{ key, name: label, slot, isItem: true }] : [];
+    });
+    return [...items, ...byKey.values()];
   }, [drawing, all, rows.hidden]);
   const offKeys = useMemo(() => new Set([...off, ...rows.hidden]), [off, rows.hidden]);
 

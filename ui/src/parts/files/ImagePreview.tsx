@@ -1,9 +1,12 @@
 /** An image, fitted; large ones are shown only when asked for, since drawing them takes memory. */
 import { Button, makeStyles, Text, tokens } from "@fluentui/react-components";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { sizeText } from "@/lib/format.ts";
 import { EmptyState } from "@/parts/EmptyState.tsx";
+import { Loading } from "@/parts/Loading.tsx";
 import type { Preview } from "./place.ts";
+import { isTooLarge, loadPngSize } from "./pngSize.ts";
 
 const SHOWN_MAX_BYTES = 8 * 1024 * 1024;
 
@@ -27,15 +30,23 @@ const useStyles = makeStyles({
 
 export function ImagePreview({ address, preview }: { address: string; preview: Preview }) {
   const styles = useStyles();
-  const [isWanted, setWanted] = useState(preview.size_bytes <= SHOWN_MAX_BYTES);
+  const [isWanted, setWanted] = useState(false);
   const [state, setState] = useState("loading");
-  if (!isWanted) {
+  const pixels = useQuery({
+    queryKey: ["pixels", preview.digest],
+    queryFn: ({ signal }) => loadPngSize(address, signal),
+    staleTime: Infinity,
+  });
+  if (pixels.isPending) return <Loading lines={8} height={16} />;
+  const isLarge = preview.size_bytes > SHOWN_MAX_BYTES || isTooLarge(pixels.data);
+  if (isLarge && !isWanted) {
     return (
       <EmptyState
         title="A large image"
         action={<Button onClick={() => setWanted(true)}>Show it</Button>}
       >
-        It has {sizeText(preview.size_bytes)}.
+        It has {pixels.data ? `${pixels.data.width} × ${pixels.data.height} pixels in ` : ""}
+        {sizeText(preview.size_bytes)}.
       </EmptyState>
     );
   }

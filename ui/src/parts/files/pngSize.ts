@@ -5,6 +5,8 @@
  */
 const HEAD_BYTES = 24;
 const SIGNATURE = 0x89504e47;
+/** More pixels are not unfolded: four bytes each. */
+const PIXELS_MAX = 40_000_000;
 
 export interface PixelSize {
   readonly width: number;
@@ -27,4 +29,9 @@ export async function loadPngSize(address: string, signal: AbortSignal): Promise
   });
   if (!answer.ok) return null;
   return readPngSize((await answer.arrayBuffer()).slice(0, HEAD_BYTES));
+}
+
+/** Whether unfolding it would take more memory than looking at it is worth. */
+export function isTooLarge(size: PixelSize | null | undefined): boolean {
+  return size ? size.width * size.height > PIXELS_MAX : false;
 }
