@@ -170,9 +170,8 @@ def test_verify_finds_what_was_altered(
     if len(data) > contents.SMALL_MAX:
         disk.path_of(digest).write_bytes(altered)
     else:
-        mark = "?" if database.is_embedded else "%s"
-        sql = f"UPDATE blobs SET data = {mark} WHERE digest = {mark}"
-        do(lambda tx: tx.cursor.execute(sql, (altered, digest)) and None)
+        sql = f"UPDATE blobs SET data = {'?' if database.is_embedded else '$1'} WHERE digest = '{digest}'"
+        do(lambda tx: tx.cursor.execute(sql, (altered,)) and None)
     found = [item for item in verify(database, disk) if item.problem]
     assert [(item.digest, "altered" in item.problem) for item in found] == [(digest, True)]
     [(manifest_id, path)] = found[0].files
