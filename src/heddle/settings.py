@@ -52,9 +52,9 @@ class Settings:
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """Where jobs may read and write: ``tables`` under the data folder, and what was named."""
+        """Where jobs may read and write: ``tables`` under the data folder, and what was named, once."""
         named = (root if "://" in root else str(Path(root).absolute()) for root in self.data_roots)
-        return (str((self.data / "tables").absolute()), *named)
+        return tuple(dict.fromkeys((str((self.data / "tables").absolute()), *named)))
 
     @property
     def is_loopback(self) -> bool:
