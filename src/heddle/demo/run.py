@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from heddle.errors import Invalid, Unavailable
+from heddle.serve import bind
 
 PYTHON_VARIABLE = "HEDDLE_DEMO_PYTHON"
 """Names the interpreter that has mlflow and scikit-learn; the server's own need not."""
@@ -21,8 +22,8 @@ START_S = 20.0
 def demo(*, host: str, port: int, data: Path, once: bool) -> int:
     """Serve on ``data``, train, and go on serving until interrupted (or stop there, if ``once``).
 
-    Raises ``Invalid`` if no interpreter with mlflow is at hand, ``Unavailable`` if the server does
-    not come up.
+    ``port`` 0 is any that is free. Raises ``Invalid`` if no interpreter with mlflow is at hand or
+    the port is taken, ``Unavailable`` if the server does not come up.
     """
     python = os.environ.get(PYTHON_VARIABLE, sys.executable)
     missing = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ('mlflow', 'sklearn'))))"
@@ -32,6 +33,8 @@ def demo(*, host: str, port: int, data: Path, once: bool) -> int:
             " `make demo`,"
             f" or name an interpreter with mlflow and scikit-learn in {PYTHON_VARIABLE}."
         )
+    with bind(host, port) as free:
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "heddle", "serve"]
     command += ["--host", host, "--port", str(port), "--data", str(data)]
     address = f"http://{host}:{port}"
