@@ -135,7 +135,7 @@ test("columns are searched, shown, ordered by keys and by dragging, and stay", a
   await pane.getByRole("tab", { name: /^Properties/ }).click();
   await pane.getByLabel("Search columns").fill("run_id");
   await pane.getByRole("checkbox", { name: "Run id" }).check();
-  await pane.getByRole("tab", { name: /^Hyperparameters/ }).click();
+  await pane.getByRole("tab", { name: /^Params/ }).click();
   await pane.getByRole("checkbox", { name: "booster" }).uncheck();
   await pane.getByRole("tab", { name: /^Shown/ }).click();
   await expectAccessible(page);

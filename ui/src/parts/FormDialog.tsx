@@ -28,6 +28,8 @@ const useStyles = makeStyles({
     gap: tokens.spacingVerticalM,
     paddingBlock: tokens.spacingVerticalXS,
   },
+  // Where they stand above each other, the one that acts comes first.
+  actions: { "@media screen and (max-width: 480px)": { flexDirection: "column-reverse" } },
   error: { whiteSpace: "normal", overflowWrap: "anywhere" },
   danger: {
     backgroundColor: tokens.colorStatusDangerBackground3,
@@ -96,7 +98,7 @@ export function FormDialog(props: FormDialogProps) {
                 </MessageBar>
               )}
             </DialogContent>
-            <DialogActions>
+            <DialogActions className={styles.actions}>
               <Button onClick={onClose} disabled={isBusy}>
                 Cancel
               </Button>

@@ -106,7 +106,7 @@ export function FinishStep(props: StepProps) {
         </Button>
       </div>
       <Text as="h2" weight="semibold" className={styles.title}>
-        Or again and again
+        Or on a schedule
       </Text>
       <div className={styles.times}>
         <Field label="Name">
@@ -127,7 +127,7 @@ export function FinishStep(props: StepProps) {
         </Button>
       </div>
       <Text as="h2" weight="semibold" className={styles.title}>
-        Or by yourself
+        Or with code of your own
       </Text>
       <CodeStep {...props} />
     </>

@@ -245,22 +245,24 @@ export function OutputColumnsStep({ version, draft, change, columns }: StepProps
       {columns.length === 0 ? (
         <Text>All columns of the input are kept beside the predictions.</Text>
       ) : (
-        <div role="group" aria-label="Columns of the input to keep" className={styles.checks}>
-          {columns.map(({ name }) => (
-            <Checkbox
-              key={name}
-              label={name}
-              checked={!draft.dropped.includes(name)}
-              onChange={(_event, { checked }) =>
-                change({
-                  dropped: checked
-                    ? draft.dropped.filter((each) => each !== name)
-                    : [...draft.dropped, name],
-                })
-              }
-            />
-          ))}
-        </div>
+        <Field label="Columns of the input to keep">
+          <div role="group" aria-label="Columns of the input to keep" className={styles.checks}>
+            {columns.map(({ name }) => (
+              <Checkbox
+                key={name}
+                label={name}
+                checked={!draft.dropped.includes(name)}
+                onChange={(_event, { checked }) =>
+                  change({
+                    dropped: checked
+                      ? draft.dropped.filter((each) => each !== name)
+                      : [...draft.dropped, name],
+                  })
+                }
+              />
+            ))}
+          </div>
+        </Field>
       )}
     </>
   );

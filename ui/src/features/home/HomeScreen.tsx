@@ -1,4 +1,4 @@
-/** Home: what was changed last, and how the first run comes here. */
+/** Home: what was changed last, which runs came last, and how the first one comes here. */
 import { makeStyles, mergeClasses, Text, tokens } from "@fluentui/react-components";
 import { BeakerRegular, BoxMultipleRegular } from "@fluentui/react-icons";
 import { useQuery } from "@tanstack/react-query";
@@ -11,10 +11,13 @@ import { CodeBlock } from "@/parts/CodeBlock.tsx";
 import { ErrorView } from "@/parts/ErrorView.tsx";
 import { Loading } from "@/parts/Loading.tsx";
 import { RouteLink } from "@/parts/RouteLink.tsx";
+import { RunStatus } from "@/parts/RunStatus.tsx";
 import { Screen } from "@/parts/Screen.tsx";
+import { runSource } from "@/parts/table/sources.ts";
 import { TimeText } from "@/parts/TimeText.tsx";
 
-const RECENT = 8;
+const RECENT = 12;
+const RECENT_RUNS = 5;
 
 const useStyles = makeStyles({
   page: { maxWidth: "1120px", marginInline: "auto" },
@@ -26,6 +29,14 @@ const useStyles = makeStyles({
     gap: tokens.spacingHorizontalL,
     alignItems: "start",
   },
+  column: {
+    display: "flex",
+    flexDirection: "column",
+    gap: tokens.spacingVerticalL,
+    minWidth: 0,
+  },
+  run: { gridTemplateColumns: "minmax(0, 1fr) 112px 96px" },
+  when: { textAlign: "end" },
   list: { listStyleType: "none", margin: 0, padding: 0 },
   item: {
     display: "grid",
@@ -97,20 +108,71 @@ export function HomeScreen() {
               ))}
             </ul>
           </Card>
-          <Card title="Log a run">
-            <Text block className={styles.steps}>
-              Any MLflow client works unchanged: <code>pip install mlflow</code>, then name this
-              server.
-            </Text>
-            <CodeBlock
-              label="Snippet"
-              language="python"
-              code={firstRun(window.location.origin, workspace)}
-            />
-          </Card>
+          <div className={styles.column}>
+            <RecentRuns workspace={workspace} />
+            <Card title="Log a run">
+              <Text block className={styles.steps}>
+                Any MLflow client works unchanged: <code>pip install mlflow</code>, then name this
+                server.
+              </Text>
+              <CodeBlock
+                label="Snippet"
+                language="python"
+                code={firstRun(window.location.origin, workspace)}
+              />
+            </Card>
+          </div>
         </div>
       </div>
     </Screen>
+  );
+}
+
+/** The newest runs of all experiments; nothing while there are none, since the snippet says how. */
+function RecentRuns({ workspace }: { workspace: string }) {
+  const styles = useStyles();
+  const source = runSource(workspace, []);
+  const { data } = useQuery({
+    queryKey: [...source.id, "recent"],
+    queryFn: ({ signal }) =>
+      source.search(
+        {
+          columns: ["run_name", "status", "start_time"],
+          filter: "",
+          orderBy: ["start_time DESC"],
+          offset: 0,
+          limit: RECENT_RUNS,
+        },
+        signal,
+      ),
+    meta: { watch: source.watch },
+  });
+  if (!data || data.rows.length === 0) return null;
+  return (
+    <Card
+      title="Recent runs"
+      beside={
+        <RouteLink to="/w/$workspace/runs" params={{ workspace }}>
+          All runs
+        </RouteLink>
+      }
+    >
+      <ul className={styles.list}>
+        {data.rows.map(({ key, cells: [name, status, started] }) => (
+          <li key={key} className={mergeClasses(styles.item, styles.run)}>
+            <span className={styles.name} dir="auto">
+              <RouteLink to="/w/$workspace/runs/$run" params={{ workspace, run: key }}>
+                {String(name ?? "") || key.slice(0, 8)}
+              </RouteLink>
+            </span>
+            {typeof status === "string" ? <RunStatus status={status} /> : <span />}
+            <Text size={200} className={mergeClasses(styles.muted, styles.when)}>
+              {typeof started === "number" && <TimeText ms={started} />}
+            </Text>
+          </li>
+        ))}
+      </ul>
+    </Card>
   );
 }
 

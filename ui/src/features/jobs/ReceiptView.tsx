@@ -92,7 +92,10 @@ function Verdict({ receipt }: { readonly receipt: Receipt }) {
       facts={[
         { word: "Rows", what: countText(rows) },
         { word: "Time", what: durationText(end - start) },
-        { word: "Rows a second", what: perSecond === null ? null : shortNumber(perSecond) },
+        {
+          word: "Rows a second",
+          what: perSecond === null ? null : countText(Math.round(perSecond)),
+        },
         {
           word: "Schema",
           what:

@@ -110,11 +110,10 @@ export function MetricCharts({ workspace, run, runName, metrics, isLive }: Metri
         <Field label={`Smoothing ${curve.smoothing.toFixed(2)}`} className={styles.smooth}>
           <Slider
             min={0}
-            max={0.99}
-            step={0.01}
-            value={curve.smoothing}
+            max={99}
+            value={Math.round(curve.smoothing * 100)}
             onChange={(_event, data) =>
-              change({ smooth: data.value === 0 ? "" : data.value.toFixed(2) })
+              change({ smooth: data.value === 0 ? "" : (data.value / 100).toFixed(2) })
             }
           />
         </Field>

@@ -87,13 +87,13 @@ function columnsOf(workspace: string, run: string): ListColumn<Metric>[] {
     },
     {
       id: "curve",
-      title: "Course",
+      title: "Curve",
       track: "112px",
       render: (metric) => <Spark workspace={workspace} run={run} metric={metric.key} />,
     },
     {
       id: "least",
-      title: "Least",
+      title: "Min",
       track: "80px",
       isNumber: true,
       isExtra: true,
@@ -101,7 +101,7 @@ function columnsOf(workspace: string, run: string): ListColumn<Metric>[] {
     },
     {
       id: "greatest",
-      title: "Greatest",
+      title: "Max",
       track: "80px",
       isNumber: true,
       isExtra: true,

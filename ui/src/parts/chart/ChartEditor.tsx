@@ -288,10 +288,9 @@ function SmoothingFields({ spec, set }: Setting) {
           <Field label={isEma ? `Weight ${spec.amount.toFixed(2)}` : `Points ${spec.amount}`}>
             <Slider
               min={isEma ? 0 : 1}
-              max={isEma ? 0.99 : 50}
-              step={isEma ? 0.01 : 1}
-              value={spec.amount}
-              onChange={(_event, data) => set({ amount: data.value })}
+              max={isEma ? 99 : 50}
+              value={isEma ? Math.round(spec.amount * 100) : spec.amount}
+              onChange={(_event, data) => set({ amount: isEma ? data.value / 100 : data.value })}
             />
           </Field>
           <Checkbox

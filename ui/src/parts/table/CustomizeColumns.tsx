@@ -44,7 +44,7 @@ const TABS: readonly (readonly [Group | "shown", string])[] = [
   ["property", "Properties"],
   ["metric", "Metrics"],
   ["tag", "Tags"],
-  ["param", "Hyperparameters"],
+  ["param", "Params"],
 ];
 
 const useStyles = makeStyles({
@@ -175,7 +175,7 @@ export function CustomizeColumns(props: CustomizeColumnsProps) {
             onClick={() => onLayout({ ...NOTHING_CHOSEN, widths: layout.widths })}
             disabled={layout.shown === null && layout.hidden.length === 0}
           >
-            As at first
+            Reset columns
           </Button>
         </div>
       </DrawerBody>

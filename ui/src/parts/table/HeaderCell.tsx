@@ -32,7 +32,13 @@ const useStyles = makeStyles({
     cursor: "pointer",
     userSelect: "none",
   },
+  // The menu lies over what is left of a number's header, so that headers end where numbers end.
   right: { flexDirection: "row-reverse" },
+  leftMenu: {
+    position: "absolute",
+    left: "2px",
+    backgroundColor: tokens.colorNeutralBackground3,
+  },
   text: { minWidth: 0, overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" },
   order: { display: "inline-flex", alignItems: "center", fontSize: tokens.fontSizeBase100 },
   menu: {
@@ -128,7 +134,7 @@ export const HeaderCell = memo(function HeaderCell(props: HeaderCellProps) {
         type="button"
         data-menu
         tabIndex={-1}
-        className={styles.menu}
+        className={mergeClasses(styles.menu, isRight && styles.leftMenu)}
         aria-label={`Options of ${title}`}
         aria-haspopup="menu"
         onClick={(event) => onMenu(column.id, event.currentTarget)}

@@ -6,6 +6,9 @@ import { addKeys, applyRange, SELECTED_MAX, toggleKey } from "./selection.ts";
 it("writes durations as people say them", () => {
   expect(durationText(90_000)).toBe("1 min 30 s");
   expect(durationText(12)).toBe("12 ms");
+  expect(durationText(2_070)).toBe("2.07 s");
+  expect(durationText(1_600)).toBe("1.60 s");
+  expect(durationText(20_000)).toBe("20 s");
 });
 
 describe("CSV", () => {

@@ -6,12 +6,10 @@
 import { exactTime, shortNumber, sizeText, timeAgo } from "@/lib/format.ts";
 import type { Cell, Column } from "./source.ts";
 
-const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false });
-
 export function durationText(ms: number): string {
   const s = ms / 1000;
   if (s < 1) return `${String(Math.round(ms))} ms`;
-  if (s < 60) return `${short.format(s)} s`;
+  if (s < 60) return `${s.toFixed(Number.isInteger(s) ? 0 : s < 10 ? 2 : 1)} s`;
   const minutes = Math.floor(s / 60);
   if (minutes < 60) return `${String(minutes)} min ${String(Math.round(s % 60))} s`;
   const hours = Math.floor(minutes / 60);

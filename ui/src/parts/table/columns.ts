@@ -139,6 +139,7 @@ export function placeColumns(
 
 function usualWidth(column: Column): number {
   if (column.id === "version") return 128;
+  if (column.id === "run_name") return 192;
   const text = columnTitle(column).length * 7.5 + 44;
   return Math.min(Math.max(WIDTHS[column.kind], text), 240);
 }

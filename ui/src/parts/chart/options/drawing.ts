@@ -10,6 +10,10 @@ import { durationText } from "../../table/cellText.ts";
 import { colourOfSlot } from "../palette.ts";
 import { axisTitle, type ChartSpec, type Scale } from "../spec.ts";
 
+/** How wide a character of a label is about, in pixels, and what a label aslant needs beside it. */
+const CHARACTER = 6.5;
+const ASLANT_FROM = 16;
+
 /** Colours and sizes of the theme, read from the page, since a canvas knows no CSS. */
 export interface Look {
   readonly isDark: boolean;
@@ -99,22 +103,26 @@ function axisText(x: string): (value: number) => string {
   return x === "relative" ? (value) => durationText(value * 1000) : axisNumber;
 }
 
+/** Names that are wider than their places stand aslant, while there are few enough to read. */
 export function categoryAxis(names: readonly string[], look: Look, name = "") {
   const most = names.length > 0 ? Math.max(40, (look.width - 80) / names.length) : 80;
+  const longest = names.reduce((length, each) => Math.max(length, each.length), 0);
+  const isAslant = longest * CHARACTER > most && (look.width - 80) / names.length > ASLANT_FROM;
   return {
     type: "category" as const,
     data: [...names],
     name,
     nameLocation: "middle" as const,
-    nameGap: 26,
+    nameGap: isAslant ? 72 : 26,
     nameTextStyle: words(look),
     axisLine: { lineStyle: { color: look.line } },
     axisTick: { show: false },
     axisLabel: {
       ...words(look),
       hideOverlap: true,
-      width: Math.min(140, most),
+      width: isAslant ? 96 : Math.min(140, most),
       overflow: "truncate" as const,
+      ...(isAslant && { rotate: 32, interval: 0 }),
     },
   };
 }
