@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -32,6 +33,7 @@ KEYS = [f"group{n % 12}/metric_{n:03d}" for n in range(METRICS - 2)] + ["rmse", 
 PARAMS = ("n_estimators", "learning_rate", "kernel", "depth")
 LONG_RUNS = 100
 CHUNK = 500
+OUTLINES_S = 120
 REPORT = HERE / "PAGE.md"
 
 
@@ -98,6 +100,22 @@ def seed(data: Path, versions: int, points: int) -> None:
         _add_versions(database, uids, versions)
         database.execute("ANALYZE")
         database.execute("PRAGMA journal_mode = WAL")
+    with closing(_Serving(data)) as serving:
+        _end_runs(serving.url, data, uids[1:])
+
+
+def _end_runs(url: str, data: Path, uids: list[str]) -> None:
+    """End the long runs as a client does, and wait until the server has drawn their outlines."""
+    client = Client(url)
+    for uid in uids:
+        client.post("runs/update", run_id=uid, status="FINISHED", end_time=BASE_MS)
+    client.close()
+    deadline = time.monotonic() + OUTLINES_S
+    with closing(sqlite3.connect(data / "heddle.db")) as database:
+        while database.execute("SELECT count(*) FROM outlines").fetchone()[0] < len(uids):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no outlines of all {len(uids)} runs after {OUTLINES_S} s")
+            time.sleep(0.2)
 
 
 def _add_long_runs(database: sqlite3.Connection, first: str, points: int) -> list[str]:
@@ -132,6 +150,7 @@ def _add_long_runs(database: sqlite3.Connection, first: str, points: int) -> lis
                 timestamp_ms=BASE_MS + points - 1,
                 min_value=min(values),
                 max_value=max(values),
+                writes=points,
             ),
         )
         database.executemany(

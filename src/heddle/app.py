@@ -37,6 +37,7 @@ from heddle.db.notices import Notices
 from heddle.db.tx import Caller, Change
 from heddle.jobs.news import News
 from heddle.settings import Settings
+from heddle.tracking.outlining import Outlining
 
 log = logging.getLogger("heddle")
 
@@ -73,6 +74,7 @@ class App:
         self.hub = Hub()
         self.notices: Notices | None = None
         self.news: News | None = None
+        self.outlining: Outlining | None = None
 
     def open(self) -> None:
         """Open the database, bringing its schema up to date first."""
@@ -84,9 +86,17 @@ class App:
         else:
             self.news = News(database, self.hub.announce, lambda: self.hub.is_watched)
             self.news.start()
+        self.outlining = Outlining(database)
+        self.outlining.start()
         database.announce = self.announce
         self.services = Services(
-            database, {"blobs": blobs, "hub": self.hub, "data_roots": self.settings.roots}
+            database,
+            {
+                "blobs": blobs,
+                "hub": self.hub,
+                "data_roots": self.settings.roots,
+                "outlining": self.outlining,
+            },
         )
         self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
         metrics = Metrics(self.meter, SlowCalls(database, self.settings.slow_s), release())
@@ -101,6 +111,8 @@ class App:
         """Finish waiting writes and close."""
         if self.news is not None:
             self.news.stop()
+        if self.outlining is not None:
+            self.outlining.stop()
         if self.services is not None:
             self.services.extra["blobs"].close()
             self.services.database.close()
@@ -109,6 +121,8 @@ class App:
 
     def announce(self, changes: list[Change]) -> None:
         """Tell those who watch, here and in other processes, of committed changes."""
+        if self.outlining is not None:
+            self.outlining.hear(changes)
         self.hub.announce(changes)
         if self.notices is not None:
             self.notices.send(changes)

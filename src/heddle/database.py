@@ -17,6 +17,7 @@ import heddle.registry.versions
 import heddle.tracking.inputs
 import heddle.tracking.logged_models
 import heddle.tracking.metrics
+import heddle.tracking.outlines
 import heddle.tracking.params
 import heddle.tracking.runs
 import heddle.views

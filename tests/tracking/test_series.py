@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -108,7 +109,16 @@ def test_a_pause_does_not_coarsen_steps(database):
     (uid,) = log(database, points)
     (series,) = ask(database, [uid], ["loss"], buckets=50)
     check(series, points, 50)
-    assert max(b - a for a, b in zip(series.steps, series.steps[1:], strict=False)) <= 200
+    assert max(b - a for a, b in pairwise([-1, *series.steps])) <= 200
+
+
+def test_many_pauses_do_not_coarsen_steps_either(database):
+    pauses = [0, *(10**4 * 7**n for n in range(9))]
+    points = [Point("loss", float(n), START + n + pauses[n // 500], n) for n in range(5000)]
+    (uid,) = log(database, points)
+    (series,) = ask(database, [uid], ["loss"], buckets=50)
+    check(series, points, 50)
+    assert max(b - a for a, b in pairwise([-1, *series.steps])) <= 200
 
 
 def test_one_time_for_all_steps(database):

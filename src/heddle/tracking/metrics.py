@@ -1,6 +1,7 @@
 """Metrics: numbers that a run measured, each a series of points.
 
-``metrics`` holds one row per run and key: the latest value, the least and greatest seen. ``points``
+``metrics`` holds one row per run and key: the latest value, the least and greatest seen, how many
+points were sent (``writes``; the same one twice counts twice, so it tells that something came). ``points``
 holds every point, clustered by series in the order of history (time, step, value). A point is what
 it says: logging the very same one again changes nothing. The latest value is the greatest by (step,
 time, value), whatever came in last. NaN is kept as value 0 with ``is_nan`` 1, since SQLite has no NaN;
@@ -47,6 +48,7 @@ metrics = sa.Table(
     ms_column("timestamp_ms"),
     sa.Column("min_value", sa.Double, nullable=True),
     sa.Column("max_value", sa.Double, nullable=True),
+    sa.Column("writes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("uq_metrics_run_id_key", "run_id", "key", unique=True),
     sa.Index("ix_metrics_order", "experiment_id", "key", "is_nan", "value", "run_id"),
     sqlite_autoincrement=True,
@@ -92,7 +94,7 @@ def _latest_upsert() -> sa.ClauseElement:
             c: sa.bindparam(c)
             for c in (
                 "run_id", "experiment_id", "key", "value", "is_nan", "step", "timestamp_ms",
-                "min_value", "max_value",
+                "min_value", "max_value", "writes",
             )
         }
     )  # fmt: skip
@@ -115,6 +117,7 @@ def _latest_upsert() -> sa.ClauseElement:
             **kept,
             "min_value": bound("min_value", new.min_value < old.min_value),
             "max_value": bound("max_value", new.max_value > old.max_value),
+            "writes": old.writes + new.writes,
         },
     ).returning(metrics.c.id)
 
@@ -210,6 +213,7 @@ def log_metric(tx: Tx, uid: str, key: str, value: float, timestamp_ms: int, step
         timestamp_ms=timestamp_ms,
         min_value=bound,
         max_value=bound,
+        writes=1,
     )
     tx.run(
         _insert_point,
@@ -267,6 +271,7 @@ def write_points(
             timestamp_ms=timestamp_ms,
             min_value=min(numbers, default=None),
             max_value=max(numbers, default=None),
+            writes=len(rows),
         )
         metric_id = found[0]
         inserted += [(metric_id, t, s, v, n) for s, t, v, n in rows]

@@ -4,13 +4,16 @@ Points lie in the order (time, step), so a bucket that is a stretch of that orde
 one index range without sorting. For x in steps the cuts between buckets are looked for by seeks
 until none spans more than a bucket's share of steps; a series whose steps do not rise with time is
 grouped by sorting instead. Either way every point of the asked stretch is in one bucket, so that no
-spike is lost. A series no longer than the number of buckets comes whole.
+spike is lost. A series no longer than the number of buckets comes whole. Where a long series has an
+outline (see ``outlines``), buckets are joined from it instead, without a look at the points.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 import threading
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +26,9 @@ import sqlalchemy as sa
 from heddle.db.statement import Statement, among, here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
+from heddle.tracking import outlines
 from heddle.tracking.metrics import STEP_MAX, metrics, points
+from heddle.tracking.outlines import Outline
 from heddle.tracking.runs import runs
 
 X = Literal["step", "time", "relative"]
@@ -31,8 +36,10 @@ BUCKETS_MAX = 10_000
 SERIES_MAX = 5000
 KEPT_MAX = 100_000
 """Buckets of drawn series that are kept, some 20 MB."""
-ROUNDS = 8
-"""How often cuts are refined; each round splits what is too long."""
+ROUNDS = 24
+"""How often cuts are refined; a round splits what is too long, or finds the ends of a pause in it."""
+TOGETHER = 25
+"""Outlines that are read at once, 3 MiB."""
 
 
 class Place(NamedTuple):
@@ -50,12 +57,15 @@ class Series:
     """One thinned series: lists of one length, one entry per bucket that holds points.
 
     ``last`` is NaN where the last point is; ``low`` and ``high`` are None where all points are.
+    ``is_outlined`` tells that no points were needed.
     """
 
     uid: str
     key: str
+    metric_id: int = 0
     count: int = 0
     whole: bool = False
+    is_outlined: bool = False
     steps: list[int] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
@@ -159,7 +169,7 @@ def _ranges_statements(*, by_time: bool, all_steps: bool) -> dict[str, Statement
         FROM cuts ORDER BY n"""
     number = "CASE is_nan WHEN 0 THEN value END"
     postgresql = f"""
-        SELECT bucket.*, tip.*
+        SELECT n, bucket.*, tip.*
         FROM unnest(CAST(:a AS bigint[]), CAST(:b AS bigint[]), CAST(:c AS bigint[]),
                     CAST(:d AS bigint[])) WITH ORDINALITY AS cuts (a, b, c, d, n)
         CROSS JOIN LATERAL (
@@ -185,22 +195,26 @@ _bounds_of_numbers = Statement(
         points.c.is_nan == sa.literal_column("0"),
     )
 )
-_AT = "metric_id = :metric_id AND (timestamp_ms, step) >= ({0}, {1})"
-_at_sqlite = _AT.format("a", "b")
-_seek_sqlite = Statement(
-    sa.text(f"""
-    WITH cuts (a, b) AS MATERIALIZED (SELECT value ->> 0, value ->> 1 FROM json_each(:cuts))
-    SELECT (SELECT json_array(timestamp_ms, step) FROM points
-            WHERE {_at_sqlite} ORDER BY timestamp_ms, step LIMIT 1)
-    FROM cuts""")
-)
-_seek_postgresql = Statement(
-    sa.text(f"""
-    SELECT found.timestamp_ms, found.step
-    FROM unnest(CAST(:a AS bigint[]), CAST(:b AS bigint[])) AS cuts (a, b)
-    CROSS JOIN LATERAL (SELECT timestamp_ms, step FROM points WHERE {_AT.format("cuts.a", "cuts.b")}
-            ORDER BY timestamp_ms, step LIMIT 1) AS found""")
-)
+
+
+def _seeking(*, back: bool) -> dict[str, Statement]:
+    """The first point at or after each of many places, or the last one before it."""
+    order = "timestamp_ms DESC, step DESC" if back else "timestamp_ms, step"
+    at = f"(timestamp_ms, step) {'<' if back else '>='} (a, b) ORDER BY {order} LIMIT 1"
+    sqlite = f"""
+        WITH cuts (a, b) AS MATERIALIZED (SELECT value ->> 0, value ->> 1 FROM json_each(:cuts))
+        SELECT (SELECT json_array(timestamp_ms, step) FROM points
+                WHERE metric_id = :metric_id AND {at})
+        FROM cuts"""
+    postgresql = f"""
+        SELECT found.timestamp_ms, found.step
+        FROM unnest(CAST(:a AS bigint[]), CAST(:b AS bigint[])) AS cuts (a, b)
+        CROSS JOIN LATERAL (SELECT timestamp_ms, step FROM points
+                WHERE metric_id = :metric_id AND {at}) AS found"""
+    return {"sqlite": Statement(sa.text(sqlite)), "postgresql": Statement(sa.text(postgresql))}
+
+
+_seeks = {back: _seeking(back=back) for back in (False, True)}
 
 
 def _by_sorting() -> Statement:
@@ -257,20 +271,28 @@ def load_series(
             f" {SERIES_MAX} are drawn."
         )
     found = {(uid, key): rest for uid, key, *rest in tx.all(_wanted, uids=uids, keys=keys)}
-    made = []
+    made: list[Series] = []
+    missing: list[tuple[Series, int]] = []
     for uid in dict.fromkeys(uids):
         for key in dict.fromkeys(keys):
             if (uid, key) not in found:
                 continue
             metric_id, revision = found[uid, key]
-            name = (uid, key, x, start, end, buckets)
-            series = _kept.get(name, revision)
+            series = _kept.get((uid, key, x, start, end, buckets), revision)
             if series is None:
-                asked = Stretch(metric_id, x == "step", *_ends(x, start, end), buckets)
-                series = Series(uid, key)
-                _fill(tx, series, _since_first(tx, asked) if x == "relative" else asked)
-                _kept.put(name, revision, series)
+                series = Series(uid, key, metric_id)
+                missing.append((series, revision))
             made.append(series)
+    for part in range(0, len(missing), TOGETHER):
+        some = missing[part : part + TOGETHER]
+        known = outlines.load(tx, [series.metric_id for series, _ in some])
+        for series, revision in some:
+            outline = known.get(series.metric_id)
+            asked = Stretch(series.metric_id, x == "step", *_ends(x, start, end), buckets)
+            if x == "relative":
+                asked = _since_first(tx, asked, outline)
+            _fill(tx, series, asked, outline)
+            _kept.put((series.uid, series.key, x, start, end, buckets), revision, series)
     return made
 
 
@@ -315,15 +337,20 @@ def _ends(x: X, start: int | None, end: int | None) -> tuple[int, int]:
     return low, STEP_MAX if end is None else max(least, min(end, STEP_MAX))
 
 
-def _since_first(tx: Tx, asked: Stretch) -> Stretch:
+def _since_first(tx: Tx, asked: Stretch, outline: Outline | None) -> Stretch:
     """A stretch that was given in time since the first point, in time itself."""
-    row = tx.one(_first, **Stretch(asked.metric_id, False, 0, STEP_MAX, 1).bounds)
-    origin = row[0] if row else 0
+    if outline is not None:
+        origin = outline.first_ms[0]
+    else:
+        row = tx.one(_first, **Stretch(asked.metric_id, False, 0, STEP_MAX, 1).bounds)
+        origin = row[0] if row else 0
     start, end = (min(origin + edge, STEP_MAX) for edge in (asked.start, asked.end))
     return Stretch(asked.metric_id, False, start, end, asked.buckets)
 
 
-def _fill(tx: Tx, series: Series, asked: Stretch) -> None:
+def _fill(tx: Tx, series: Series, asked: Stretch, outline: Outline | None) -> None:
+    if outline is not None and _join(tx, series, asked, outline):
+        return
     many = tx.one(_count_some, **asked.bounds, limit=asked.buckets + 1)[0]
     if many <= asked.buckets:
         series.whole = True
@@ -341,8 +368,99 @@ def _fill(tx: Tx, series: Series, asked: Stretch) -> None:
             _sort(tx, series, asked)
             return
         cuts = found
-    for point, count, low, high in _ranges(tx, asked, cuts):
-        series.add(point, count, low, high)
+    for bucket in _ranges(tx, asked, _to_next(asked, cuts)):
+        series.add(*bucket[1:])
+
+
+def _to_next(asked: Stretch, cuts: Sequence[Place]) -> list[tuple[Place, Place]]:
+    """From each cut to the next, and from the last one on."""
+    end = AFTER
+    if not asked.by_step and asked.end < STEP_MAX:
+        end = Place(asked.end + 1, -STEP_MAX)
+    return list(pairwise([*cuts, end]))
+
+
+def outline_of(tx: Tx, metric_id: int) -> Outline | None:
+    """A series cut finely; None for one that is too short, or whose steps do not rise with time."""
+    asked = Stretch(metric_id, True, *_ends("step", None, None), outlines.FINE)
+    first = tx.one(_first, **asked.bounds)
+    if first is None or tx.one(_count_some, **asked.bounds, limit=outlines.LONG)[0] < outlines.LONG:
+        return None
+    last = tx.one(_last, **asked.bounds)
+    cuts = _step_cuts(tx, asked, Place(*first[:2]), Place(*last[:2]))
+    if cuts is None:
+        return None
+    rows = []
+    for cut, (timestamp_ms, step, value, is_nan), count, low, high in _ranges(
+        tx, asked, _to_next(asked, cuts)
+    ):
+        ends = (math.inf, -math.inf) if low is None or high is None else (low, high)
+        last_value = math.nan if is_nan else value
+        rows.append((*cut, timestamp_ms, step, count, last_value, *ends))
+    outline = Outline.of(rows)
+    return outline if _rises(outline.last_step) else None
+
+
+def _rises(numbers: Sequence[int]) -> bool:
+    return all(map(operator.le, numbers, numbers[1:]))
+
+
+def _join(tx: Tx, series: Series, asked: Stretch, outline: Outline) -> bool:
+    """Make a series of its outline's buckets; False where these are too coarse for what is asked."""
+    names = ("first_step", "last_step") if asked.by_step else ("first_ms", "last_ms")
+    start = bisect_left(getattr(outline, names[1]), asked.start)
+    stop = bisect_right(getattr(outline, names[0]), asked.end)
+    if stop - start < 2 * asked.buckets:
+        return False
+    part = outline.part(start, stop)
+    firsts, lasts = (getattr(part, name) for name in names)
+    width = (min(lasts[-1], asked.end) - max(firsts[0], asked.start) + 1) / asked.buckets
+    if max(map(operator.sub, lasts, firsts)) >= width:
+        return False
+    # The ends may reach beyond the stretch.
+    if lasts[-1] > asked.end:
+        _shorten(tx, asked, part, len(part.count) - 1)
+    if firsts[0] < asked.start:
+        _shorten(tx, asked, part, 0)
+    series.is_outlined = True
+    low, at = max(firsts[0], asked.start), 0
+    for n in range(1, asked.buckets + 1):
+        end = bisect_left(lasts, low + width * n, at) if n < asked.buckets else len(lasts)
+        if end > at:
+            _add_joined(series, part, at, end)
+        at = end
+    return True
+
+
+def _add_joined(series: Series, part: Outline, start: int, stop: int) -> None:
+    """One more bucket, of several of an outline's."""
+    series.count += sum(part.count[start:stop])
+    series.times.append(part.last_ms[stop - 1])
+    series.steps.append(part.last_step[stop - 1])
+    series.last.append(part.last[stop - 1])
+    low = min(part.low[start:stop])
+    series.low.append(None if low == math.inf else low)
+    series.high.append(None if low == math.inf else max(part.high[start:stop]))
+
+
+def _shorten(tx: Tx, asked: Stretch, part: Outline, place: int) -> None:
+    """Look again at a bucket of which only some points lie in the stretch; it may go away."""
+    low = Place(part.first_ms[place], part.first_step[place])
+    high = AFTER
+    if place + 1 < len(part.count):
+        high = Place(part.first_ms[place + 1], part.first_step[place + 1])
+    if not asked.by_step:
+        low = max(low, Place(asked.start, -STEP_MAX))
+        high = min(high, Place(min(asked.end, STEP_MAX - 1) + 1, -STEP_MAX))
+    found = list(_ranges(tx, asked, [(low, high)]))
+    for column in part.columns():
+        del column[place : place + 1 - len(found)]
+    for cut, (timestamp_ms, step, value, is_nan), count, least, greatest in found:
+        part.first_ms[place], part.first_step[place] = cut
+        part.last_ms[place], part.last_step[place] = timestamp_ms, step
+        part.count[place], part.last[place] = count, math.nan if is_nan else value
+        part.low[place] = math.inf if least is None else least
+        part.high[place] = -math.inf if greatest is None else greatest
 
 
 def _even_cuts(first_ms: int, last_ms: int, buckets: int) -> list[Place]:
@@ -368,12 +486,16 @@ def _step_cuts(tx: Tx, asked: Stretch, first: Place, last: Place) -> list[Place]
         tried = [place for gap in wide for place in _between(*gap, width, asked.buckets)]
         if not tried:
             break
-        before = len(known)
         known.update(_seek(tx, asked.metric_id, tried))
         known = {place for place in known if first <= place <= last}
         places = set(pairwise(sorted(known)))
-        tight.update(gap for gap in wide if gap in places)
-        if len(known) == before or len(known) > 20 * asked.buckets:
+        # Everything may lie at the near side of a pause; nothing does if its ends are neighbours.
+        whole = [gap for gap in wide if gap in places]
+        if whole:
+            known.update(_seek(tx, asked.metric_id, [gap[1] for gap in whole], back=True))
+            places = set(pairwise(sorted(known)))
+            tight.update(gap for gap in whole if gap in places)
+        if len(known) > 20 * asked.buckets:
             break
     ordered = sorted(known)
     if any(b.step < a.step for a, b in pairwise(ordered)):
@@ -407,36 +529,39 @@ def _between(low: Place, high: Place, width: float, buckets: int) -> list[Place]
     return [Place(low.timestamp_ms, low.step + span * n // parts) for n in range(1, parts)]
 
 
-def _seek(tx: Tx, metric_id: int, places: Sequence[Place]) -> Iterable[Place]:
-    """The first point at or after each place, where there is one."""
+def _seek(
+    tx: Tx, metric_id: int, places: Sequence[Place], *, back: bool = False
+) -> Iterable[Place]:
+    """The first point at or after each place, or the last before it; where there is one."""
+    statement = _seeks[back][tx.dialect]
     if tx.dialect == "sqlite":
         cuts = msgspec.json.encode(places).decode()
-        found = {row[0] for row in tx.all(_seek_sqlite, metric_id=metric_id, cuts=cuts)}
+        found = {row[0] for row in tx.all(statement, metric_id=metric_id, cuts=cuts)}
         return [msgspec.json.decode(text, type=Place) for text in found if text is not None]
     times, steps = ([place[n] for place in places] for n in range(2))
-    rows = tx.all(_seek_postgresql, metric_id=metric_id, a=times, b=steps)
-    return [Place(*row) for row in rows if row[0] is not None]
+    return [Place(*row) for row in tx.all(statement, metric_id=metric_id, a=times, b=steps)]
 
 
 def _ranges(
-    tx: Tx, asked: Stretch, cuts: Sequence[Place]
-) -> Iterable[tuple[tuple[int, int, float, int], int, float | None, float | None]]:
-    """What lies from each cut to the next, where anything does: last point, count, bounds."""
-    edges = [*cuts, AFTER]
-    if not asked.by_step and asked.end < STEP_MAX:
-        edges[-1] = Place(asked.end + 1, -STEP_MAX)
-    pairs = [(*low, *high) for low, high in pairwise(edges)]
+    tx: Tx, asked: Stretch, pairs: Sequence[tuple[Place, Place]]
+) -> Iterable[tuple[Place, tuple[int, int, float, int], int, float | None, float | None]]:
+    """What lies from one place to before another, where anything does.
+
+    The place it begins at, the last point, the count, and the bounds.
+    """
+    edges = [pair[0] for pair in pairs] + [pairs[-1][1]]
     by_time = len({edge.timestamp_ms for edge in edges}) == len(edges)
     all_steps = (asked.start <= -STEP_MAX and asked.end >= STEP_MAX) or not asked.by_step
     statement = _ranges_of[by_time, all_steps][tx.dialect]
     bounds = {name: asked.bounds[name] for name in ("metric_id", "first_step", "last_step")}
+    flat = [(*low, *high) for low, high in pairs]
     if tx.dialect == "postgresql":
-        columns = dict(zip("abcd", map(list, zip(*pairs, strict=True)), strict=True))
-        for many, low, high, *point in tx.all(statement, **bounds, **columns):
-            yield (point[0], point[1], point[2], point[3]), many, low, high
+        columns = dict(zip("abcd", map(list, zip(*flat, strict=True)), strict=True))
+        for n, many, low, high, *point in tx.all(statement, **bounds, **columns):
+            yield pairs[n - 1][0], (point[0], point[1], point[2], point[3]), many, low, high
         return
-    rows = tx.all(statement, **bounds, cuts=msgspec.json.encode(pairs).decode())
-    for pair, (bucket, tip) in zip(pairs, rows, strict=True):
+    rows = tx.all(statement, **bounds, cuts=msgspec.json.encode(flat).decode())
+    for pair, (bucket, tip) in zip(flat, rows, strict=True):
         if tip is None:
             continue
         many, some_nan, *texts = msgspec.json.decode(bucket)
@@ -444,7 +569,7 @@ def _ranges(
         ends: Sequence[float | None] = [float(text) for text in texts]
         if some_nan:
             ends = tx.one(_bounds_of_numbers, **bounds, **dict(zip("abcd", pair, strict=True)))
-        yield (timestamp_ms, step, float(text), is_nan), many, ends[0], ends[1]
+        yield Place(*pair[:2]), (timestamp_ms, step, float(text), is_nan), many, ends[0], ends[1]
 
 
 def _sort(tx: Tx, series: Series, asked: Stretch) -> None:

@@ -97,7 +97,7 @@ RUNS = (
           "One logged model with everything known of it", logged_models.LoggedModel),
     Offer("PATCH", f"{L}/tags", "logged_models.tag", "logged_model.write", WRITE,
           "Set and remove tags of a logged model", kinds.Labels, body=kinds.LabelChanges),
-    Offer("POST", f"{W}/series", "series.search", "run.read", READ,
+    Offer("POST", f"{W}/series", "series.search", "run.read", STREAM,
           "Metric series of many runs, thinned so that no spike is lost", tables.SeriesReply,
           body=tables.SeriesQuery),
     Offer("POST", f"{W}/compare", "compare.search", "run.read", STREAM,

@@ -15,6 +15,7 @@ from heddle.api.native import (
     logged_models,
     models,
     runs,
+    series,
     versions,
     workspaces,
 )
@@ -25,6 +26,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **workspaces.CALLS,
     **experiments.CALLS,
     **runs.CALLS,
+    **series.CALLS,
     **logged_models.CALLS,
     **compare.CALLS,
     **models.CALLS,

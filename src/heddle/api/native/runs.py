@@ -25,7 +25,6 @@ from heddle.tracking import (
     run_table,
     run_tree,
     runs,
-    series,
 )
 from heddle.tracking.inputs import DatasetInput
 from heddle.tracking.metrics import Latest
@@ -309,35 +308,6 @@ def tag(tx: Tx, ask: Ask[None, kinds.LabelChanges]) -> kinds.Labels:
     return kinds.Labels(tags=dict(runs.tags.load(tx, [run_id]).get(run_id, ())))
 
 
-def search_series(tx: Tx, ask: Ask[None, tables.SeriesQuery]) -> tables.SeriesReply:
-    body = ask.body
-    found = series.load_series(
-        tx,
-        uids=body.runs,
-        keys=body.keys,
-        x=body.x,
-        start=body.start,
-        end=body.end,
-        buckets=body.buckets,
-    )
-    return tables.SeriesReply(
-        series=[
-            tables.Series(
-                run=each.uid,
-                key=each.key,
-                count=each.count,
-                whole=each.whole,
-                steps=each.steps,
-                times=each.times,
-                last=[number_out(value) for value in each.last],
-                min=each.low,
-                max=each.high,
-            )
-            for each in found
-        ]
-    )
-
-
 CALLS: dict[str, Any] = {
     "runs.search": search,
     "runs.tree": search_tree,
@@ -350,5 +320,4 @@ CALLS: dict[str, Any] = {
     "runs.delete": delete,
     "runs.restore": restore,
     "runs.tag": tag,
-    "series.search": search_series,
 }
