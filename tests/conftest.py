@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from object_store import ObjectStore, running_store
 from postgres_server import FAST, Postgres, running_postgres
 
 DIALECTS = ("sqlite", "postgresql")
+# They begin first, so that no worker is left alone with one of them at the end.
+LONGEST = ("spark/", "page/", "scoring/flavors/")
 # Servers that tests start have no worker beside them; tests that want one start it.
 os.environ["HEDDLE_WORKER"] = "no"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, the others as they stand."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: not str(item.path.relative_to(here)).startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +94,18 @@ def blank_database_url(
     name = server.create()
     yield server.url(name)
     server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """The object store of this test process."""
+    with running_store() as store:
+        yield store
+
+
+@pytest.fixture
+def s3_url(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty folder in an object store, which the environment points at."""
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return object_store.url(uuid.uuid4().hex)

@@ -19,8 +19,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 
+from heddle.artifacts.blobs import open_store
+from heddle.artifacts.contents import digest_of
 from heddle.cli import main
 from postgres_server import Postgres
 from running_servers import Running, heddle_server
@@ -200,3 +203,34 @@ def test_an_sqlite_database_has_one_server(
         server.process.wait()
     with heddle_server(tmp_path):
         pass
+
+
+def test_files_are_kept_in_an_object_store(
+    tmp_path: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stock client puts a file through the server and takes it, in parts, from the store."""
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true")
+    monkeypatch.setenv("MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE", str(6 * 1024 * 1024))
+    monkeypatch.setenv("MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE", "1")
+    large = tmp_path / "weights.bin"
+    large.write_bytes(os.urandom(20 * 1024 * 1024 + 3))
+    options = ["--artifacts", s3_url]
+    with heddle_server(tmp_path, *options) as server:
+        client = mlflow.MlflowClient(server.uri)
+        run = client.create_run(client.create_experiment("weights"))
+        client.log_artifact(run.info.run_id, str(large), "model")
+        client.log_text(run.info.run_id, "small", "model/note.txt")
+    with heddle_server(tmp_path, *options) as server:
+        client = mlflow.MlflowClient(server.uri)
+        kept = Path(client.download_artifacts(run.info.run_id, "model", str(tmp_path)))
+        assert (kept / "weights.bin").read_bytes() == large.read_bytes()
+        assert (kept / "note.txt").read_text() == "small"
+    data = ["--data", str(tmp_path / "data"), *options]
+    assert main(["verify", *data]) == 0
+    assert main(["gc", *data, "--delete", "--gc-grace-s", "0"]) == 0
+    store = open_store(s3_url)
+    assert [size for _, size, _ in store.contents()] == [large.stat().st_size]
+    store.remove(digest_of(large.read_bytes()))
+    capsys.readouterr()
+    assert main(["verify", *data]) == 1
+    assert "model/weights.bin" in capsys.readouterr().out

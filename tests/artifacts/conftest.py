@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import obstore.store
 import pytest
 
-from heddle.artifacts.blobs import CloudStore, Store, open_store
+from heddle.artifacts.blobs import Store, open_store
 from heddle.database import open_database
 from heddle.db.engine import Database
 from heddle.db.tx import LOCAL
@@ -39,9 +38,9 @@ def disk(tmp_path: Path) -> Store:
     return open_store(str(tmp_path / "blobs"))
 
 
-@pytest.fixture(params=["disk", "cloud"])
+@pytest.fixture(params=["disk", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """An empty store: on disk, and through obstore as object stores are."""
+    """An empty store: on disk, and in a bucket that is asked over HTTP."""
     if request.param == "disk":
         return open_store(str(tmp_path / "blobs"))
-    return CloudStore(obstore.store.MemoryStore())
+    return open_store(request.getfixturevalue("s3_url"))
