@@ -35,7 +35,7 @@ const useStyles = makeStyles({
     gap: tokens.spacingVerticalL,
     minWidth: 0,
   },
-  run: { gridTemplateColumns: "minmax(0, 1fr) 112px 96px" },
+  run: { gridTemplateColumns: "minmax(0, 1fr) 92px 84px" },
   when: { textAlign: "end" },
   list: { listStyleType: "none", margin: 0, padding: 0 },
   item: {

@@ -78,7 +78,7 @@ const useStyles = makeStyles({
     "& button": { fontWeight: tokens.fontWeightRegular },
     // On a telephone their pictures alone, so that the table begins higher; their names are still read.
     "@media (max-width: 480px)": {
-      "& button": { fontSize: 0, minWidth: "32px", paddingInline: "6px" },
+      "& button": { fontSize: 0, minWidth: "32px", paddingInline: "4px" },
     },
   },
   count: {

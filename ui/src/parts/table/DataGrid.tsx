@@ -411,7 +411,10 @@ function splitColumns(columns: readonly PlacedColumn[], width: number) {
   const still = placed.filter((column) => (width < NARROW ? column.place === 0 : column.pinned));
   let left = GUTTER;
   const pinned = still.map((column) => {
-    const size = width < NARROW ? Math.min(column.width, 96) : column.width;
+    const size =
+      width < NARROW
+        ? Math.min(column.width, Math.max(96, Math.round(width * 0.38)))
+        : column.width;
     const made = { ...column, width: size, left };
     left += size;
     return made;
