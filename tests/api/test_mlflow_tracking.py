@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from api_client import MLFLOW, Api
+from heddle.tracking import metrics
 
 
 def test_a_run_holds_what_was_logged(api: Api) -> None:
@@ -53,6 +54,30 @@ def test_history_is_ordered_and_the_same_point_is_one(api: Api) -> None:
         if not token:
             break
     assert pages == found
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_history_longer_than_a_part(
+    api: Api, monkeypatch: pytest.MonkeyPatch, beyond: int
+) -> None:
+    """Histories are read in parts; no point is lost or told twice where two of them meet."""
+    monkeypatch.setattr(metrics, "HISTORY_PART", 100)
+    uid = api.run()
+    count = 300 + beyond
+    points = [{"key": "m", "value": n, "timestamp": n, "step": n} for n in range(count)]
+    api.post("runs/log-batch", run_id=uid, metrics=points)
+    where = f"metrics/get-history?run_id={uid}&metric_key=m"
+    steps = [point["step"] for point in api.get(where).body["metrics"]]
+    assert steps == list(range(count))
+    for limit in (99, 100, 101, count - 1, count):
+        page = api.get(f"{where}&max_results={limit}").body
+        assert [point["step"] for point in page["metrics"]] == list(range(limit))
+        rest = page.get("next_page_token")
+        assert (rest is None) == (limit == count)
+        if rest:
+            after = api.get(f"{where}&max_results=2&page_token={rest}").body["metrics"]
+            assert [point["step"] for point in after] == list(range(limit, count))[:2]
+    assert api.get(f"metrics/get-history?run_id={uid}&metric_key=none").body == {}
 
 
 @pytest.mark.parametrize(

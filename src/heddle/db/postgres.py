@@ -48,6 +48,8 @@ class Cursor:
         self._awaited = 0
         """How many ends of pipelines have not come back yet."""
         self._result: Any = None
+        self._taken = 0
+        """How many rows of it ``fetchmany`` has given."""
         self._arrival = select.poll()
         self._arrival.register(self._libpq.socket, select.POLLIN)
 
@@ -100,6 +102,12 @@ class Cursor:
     def fetchall(self) -> list[Any]:
         """The rows of the last statement, as plain tuples."""
         rows: list[Any] = self._types.load_rows(0, self._result.ntuples, tuple)
+        return rows
+
+    def fetchmany(self, size: int) -> list[Any]:
+        """The next rows of the last statement, at most ``size``, as plain tuples."""
+        first, self._taken = self._taken, min(self._taken + size, self._result.ntuples)
+        rows: list[Any] = self._types.load_rows(first, self._taken, tuple)
         return rows
 
     def fetchone(self) -> Any:
@@ -165,6 +173,7 @@ class Cursor:
         if failed is None and libpq.status == pq.ConnStatus.OK:
             self._fresh.clear()
             self._result = last
+            self._taken = 0
             self._types.set_pgresult(last)
             return
         for sql in self._fresh:

@@ -9,7 +9,7 @@ Operations never commit; whoever opened the transaction does.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -98,6 +98,14 @@ class Tx:
         sql, bound = statement.bind(self.dialect, params)
         rows: list[Any] = self.cursor.execute(sql, bound).fetchall()
         return rows
+
+    def parts(self, statement: Statement, size: int, **params: Any) -> Iterator[list[Any]]:
+        """Every row, at most ``size`` at a time; nothing else is run until all have been taken."""
+        params["workspace_id"] = self.workspace_id
+        sql, bound = statement.bind(self.dialect, params)
+        self.cursor.execute(sql, bound)
+        while rows := self.cursor.fetchmany(size):
+            yield rows
 
     def one(self, statement: Statement, **params: Any) -> Any:
         """The first row as a plain tuple, or None."""

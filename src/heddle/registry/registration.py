@@ -8,13 +8,13 @@ rows; its number stays used.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from heddle.artifacts.manifests import pin
+from heddle.db.schema import new_uid
 from heddle.db.statement import Statement, here, upsert
 from heddle.db.tx import Tx
 from heddle.keys import check_text
@@ -162,7 +162,7 @@ def create_version(
         "status_message": "",
         "manifest_id": manifest_id,
     }
-    version_id: int = tx.one(_insert, uid=uuid.uuid4().hex, **row)[0]
+    version_id: int = tx.one(_insert, uid=new_uid(), **row)[0]
     made = Version(id=version_id, **row)
     _copy_values(tx, origin, made)
     if manifest_id is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,6 +22,7 @@ from heddle.db.schema import (
     key_column,
     metadata,
     ms_column,
+    new_uid,
     owner_column,
     text_column,
     workspace_column,
@@ -274,7 +274,7 @@ def create(
     check_text(model_type, "The model type", NAME_MAX)
     check_params(params, check_any_key)
     experiment = living_experiment(tx, experiment_id)
-    uid = f"m-{uuid.uuid4().hex}"
+    uid = f"m-{new_uid()}"
     location = files_below(experiment.artifact_location, f"models/{uid}")
     row = tx.one(
         _insert,

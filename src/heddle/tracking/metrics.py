@@ -11,7 +11,7 @@ infinities are kept as the greatest finite numbers, as MLflow's clients expect.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -34,6 +34,7 @@ from heddle.tracking.runs import touch
 
 GREATEST = 1.7976931348623157e308
 STEP_MAX = 2**63 - 1
+HISTORY_PART = 10_000
 
 metrics = sa.Table(
     "metrics",
@@ -289,15 +290,14 @@ def load_latest(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[Latest]]:
 
 def history(
     tx: Tx, run_id: int, key: str, *, limit: int = STEP_MAX, offset: int = 0
-) -> list[tuple[float, int, int, int]]:
-    """Points (value, is_nan, timestamp_ms, step) in the order of history; an unknown key has none."""
+) -> Iterator[list[tuple[float, int, int, int]]]:
+    """Points (value, is_nan, timestamp_ms, step) in the order of history; an unknown key has none.
+
+    They come in parts: as objects, a million at once would take some 200 MB.
+    """
     row = tx.one(_find, run_id=run_id, key=key)
-    if row is None:
-        return []
-    found: list[tuple[float, int, int, int]] = tx.all(
-        _history, metric_id=row[0], limit=limit, offset=offset
-    )
-    return found
+    if row is not None:
+        yield from tx.parts(_history, HISTORY_PART, metric_id=row[0], limit=limit, offset=offset)
 
 
 def sampled(

@@ -7,13 +7,20 @@ finds the run in the caller's workspace, refuses deleted ones, and raises the re
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from heddle.db.schema import Id, id_column, metadata, ms_column, text_column, workspace_column
+from heddle.db.schema import (
+    Id,
+    id_column,
+    metadata,
+    ms_column,
+    new_uid,
+    text_column,
+    workspace_column,
+)
 from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound, WrongState
@@ -147,7 +154,7 @@ def create_run(
     check_text(name, "The run name", NAME_MAX)
     check_text(user_id, "The user id", USER_MAX)
     labels[NAME_TAG] = name
-    uid = uuid.uuid4().hex
+    uid = new_uid()
     location = files_below(files_of_living(tx, experiment_id), uid)
     row = tx.one(
         _insert,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from heddle.api.http import Effect, Row
+from heddle.api.http import Effect, Row, encode_json
 from heddle.api.mlflow.wire import Int64, Message, limit_of, rows_for
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound
@@ -94,23 +94,27 @@ def model_point(item: LogMetric | BatchMetric) -> logged_models.ModelPoint:
     )  # fmt: skip
 
 
-def get_history(tx: Tx, ask: GetHistory) -> dict[str, Any]:
+def get_history(tx: Tx, ask: GetHistory) -> bytes:
     found = runs.find_ids(tx, [ask.run_id or ""])
     if not found:
         raise NotFound(f"Run with id={ask.run_id} not found")
     offset = page.decode(ask.page_token) if ask.page_token else 0
     limit = metrics.STEP_MAX - 1 if ask.max_results is None else limit_of(ask.max_results, 2**31)
     key = ask.metric_key or ""
-    rows = metrics.history(tx, found[ask.run_id or ""], key, limit=limit + 1, offset=offset)
-    answer: dict[str, Any] = {}
-    if rows:
-        answer["metrics"] = [
+    parts = []
+    left = limit + 1
+    for rows in metrics.history(tx, found[ask.run_id or ""], key, limit=left, offset=offset):
+        left -= len(rows)
+        points = [
             MetricOut(key, "NaN" if is_nan else value, timestamp_ms, step)
-            for value, is_nan, timestamp_ms, step in rows[:limit]
+            for value, is_nan, timestamp_ms, step in (rows if left else rows[:-1])
         ]
-    if len(rows) > limit:
-        answer["next_page_token"] = page.encode(offset + limit)
-    return answer
+        if points:
+            parts.append(encode_json(points)[1:-1])
+    fields = [b'"metrics":[' + b",".join(parts) + b"]"] if parts else []
+    if not left:
+        fields.append(b'"next_page_token":' + encode_json(page.encode(offset + limit)))
+    return b"{" + b",".join(fields) + b"}"
 
 
 def _known_runs(tx: Tx, uids: Sequence[str]) -> list[tuple[str, int]]:
@@ -144,8 +148,8 @@ def get_history_bulk(tx: Tx, ask: BulkHistory) -> dict[str, Any]:
     for uid, run_id in _known_runs(tx, ask.run_id):
         if room <= len(found):
             break
-        rows = metrics.history(tx, run_id, key, limit=room - len(found))
-        found += _points_out(uid, key, rows)
+        for rows in metrics.history(tx, run_id, key, limit=room - len(found)):
+            found += _points_out(uid, key, rows)
     return {"metrics": found}
 
 
@@ -174,7 +178,9 @@ def metric_rows() -> list[Row]:
     bulk = "metrics/get-history-bulk"
     return [
         *rows_for("POST", "runs/log-metric", "run.write", Effect.WRITE, LogMetric, log_metric),
-        *rows_for("GET", "metrics/get-history", "run.read", read, GetHistory, get_history),
+        *rows_for(
+            "GET", "metrics/get-history", "run.read", read, GetHistory, get_history, encode=bytes
+        ),
         *rows_for("GET", bulk, "run.read", read, BulkHistory, get_history_bulk, only_ajax=True),
         *rows_for(
             "GET", f"{bulk}-interval", "run.read", read, BulkInterval, get_history_bulk_interval

@@ -40,6 +40,7 @@ from heddle.tracking.runs import Run
 STATUS_NAMES = ("", "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 BATCH_MAX = {"metrics": 1000, "params": 100, "tags": 100}
 BATCH_TOTAL = 1000
+LOADED_AT_ONCE = 1000
 _point = attrgetter("key", "value", "timestamp", "step")
 HISTORY_TAG = "mlflow.log-model.history"
 
@@ -232,10 +233,12 @@ def encoded_runs(tx: Tx, known: Sequence[Known], *, model_inputs: bool) -> list[
     if not missing:
         return bodies  # type: ignore[return-value]  # None of them is None.
     fresh: dict[int, bytes] = {}
-    for full in run_search.load_full(tx, missing):
-        body = encode_json(run_out(full, model_inputs=model_inputs))
-        fresh[full.run.id] = body
-        encoded.put((full.run.uid, full.run.revision, model_inputs), body)
+    # Some at a time: as objects they take ten times what they take as text.
+    for start in range(0, len(missing), LOADED_AT_ONCE):
+        for full in run_search.load_full(tx, missing[start : start + LOADED_AT_ONCE]):
+            body = encode_json(run_out(full, model_inputs=model_inputs))
+            fresh[full.run.id] = body
+            encoded.put((full.run.uid, full.run.revision, model_inputs), body)
     return [
         fresh[run[0]] if body is None else body for run, body in zip(known, bodies, strict=True)
     ]

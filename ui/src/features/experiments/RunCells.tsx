@@ -64,7 +64,7 @@ export function drawRunCell(
     case "parent":
       return typeof cell === "string" && cell !== "" ? (
         <RouteLink to="/w/$workspace/runs/$run" params={{ workspace, run: cell }} tabIndex={-1}>
-          {cell.slice(0, 8)}
+          {cell.slice(-8)}
         </RouteLink>
       ) : undefined;
     default:

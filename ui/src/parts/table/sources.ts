@@ -113,7 +113,7 @@ export function runSource(
       return found.values;
     },
     item: (key) => ({ run: key }),
-    label: (key, name) => (typeof name === "string" && name !== "" ? name : key.slice(0, 8)),
+    label: (key, name) => (typeof name === "string" && name !== "" ? name : key.slice(-8)),
   };
 }
 
