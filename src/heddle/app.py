@@ -35,6 +35,7 @@ from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
 from heddle.db.notices import Notices
 from heddle.db.tx import Caller, Change
+from heddle.errors import HeddleError
 from heddle.jobs.news import News
 from heddle.settings import Settings
 from heddle.tracking.outlining import Outlining
@@ -130,6 +131,10 @@ class App:
     def admit(self, request: Request, row: Row) -> Caller:
         """Who is calling; raises what keeps them out."""
         return self.guard.admit(request, row)
+
+    def refusal(self, path: str, error: HeddleError) -> bytes:
+        """What is sent instead of an answer to a request that could not be read."""
+        return error_body(error) if self.dispatch is None else self.dispatch.refusal(path, error)
 
     async def __call__(
         self,

@@ -35,6 +35,27 @@ class Invalid(HeddleError):
         self.position = position
 
 
+class Malformed(HeddleError):
+    """What came is not HTTP/1.1, or lacks what every request has."""
+
+    status = 400
+    code = "BAD_REQUEST"
+
+
+class TooSlow(HeddleError):
+    """A request began and did not go on."""
+
+    status = 408
+    code = "BAD_REQUEST"
+
+
+class HeadTooLarge(HeddleError):
+    """A request's address and headers are over their limit."""
+
+    status = 431
+    code = "BAD_REQUEST"
+
+
 class NotFound(HeddleError):
     """No such thing in this workspace, or it may not be seen."""
 

@@ -234,6 +234,8 @@ UPGRADE = (
     ("request_bytes", "status"),
     [
         (b"GET /health HTTP/1.0\r\n\r\n", 200),
+        (b"GET /health HTTP/1.1\r\n\r\n", 400),
+        (b"GET /health" + HOST + b"Host: evil.example\r\n\r\n", 400),
         (b"GET /health HTTP/1.0\r\nHost: evil.example\r\n\r\n", 403),
         (b"GET http://localhost/health" + HOST + b"\r\n", 200),
         (b"OPTIONS *" + HOST + b"\r\n", 404),
@@ -256,6 +258,50 @@ def test_unusual_requests(
         odd.sendall(request_bytes)
         assert odd.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())
     assert works(client) < 2
+
+
+NO_HOST = b" HTTP/1.1\r\nConnection: close\r\n\r\n"
+UNREADABLE = b" HTTP/9.9" + HOST + b"\r\n"
+LONG_ADDRESS = b"?a=" + b"a" * 70_000 + HOST + b"\r\n"
+"""The parser takes such a head apart but for its address."""
+LONG_HEAD = HOST + b"a: b\r\n" * 12_000
+
+
+@pytest.mark.parametrize(
+    ("start", "shape", "word"),
+    [
+        (b"/api/2.0/mlflow/runs/get", "error_code", "BAD_REQUEST"),
+        (b"/api/v1/workspaces", "error", None),
+        (b"/v1/workspaces", "errorCode", "InvalidInput"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("rest_of_it", "status", "said"),
+    [
+        (NO_HOST, 400, "no Host header"),
+        (UNREADABLE, 400, "not a request of HTTP/1.1"),
+        (LONG_ADDRESS, 431, "longer than 65536 bytes"),
+        (LONG_HEAD, 431, "longer than 65536 bytes"),
+    ],
+    ids=["host", "unreadable", "address", "head"],
+)
+def test_what_is_no_request_is_refused_in_the_shape_of_its_api(
+    server: Server,
+    start: bytes,
+    shape: str,
+    word: str | None,
+    rest_of_it: bytes,
+    status: int,
+    said: str,
+) -> None:
+    with connect(server) as odd:
+        with suppress(ConnectionError):
+            odd.sendall(b"GET " + start + rest_of_it)
+        head, _, body = rest(odd).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    told = json.loads(body)
+    assert word in (None, told[shape])
+    assert said in (told["error"] if shape == "error" else told)["message"]
 
 
 def test_a_compressed_body_is_refused_by_name(client: Client) -> None:

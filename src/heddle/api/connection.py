@@ -2,7 +2,8 @@
 
 uvicorn's HTTP protocol, with limits for clients that stop in the middle: a head that never ends, a
 body that stops coming, an answer that is never read. Such a client loses its connection; nobody else
-waits for it. A client that is merely slow keeps it, since only standing still counts.
+waits for it. A client that is merely slow keeps it, since only standing still counts. What is no
+HTTP, too long or too late is refused in the shape of the API whose address it began with.
 
 The head and the body of an answer leave in one write: uvicorn writes them one after the other, and
 two system calls and two packets are a quarter of what a small call costs (measured).
@@ -11,9 +12,12 @@ two system calls and two packets are a quarter of what a small call costs (measu
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from heddle.errors import HeadTooLarge, HeddleError, Malformed, TooSlow
 
 JOIN_MAX = 16 * 1024
 
@@ -58,6 +62,8 @@ class Protocol(HttpToolsProtocol):
 
     HEAD_MAX = 64 * 1024
     """Bytes of a request's line and headers. One piece from the network is always looked at."""
+    URL_MAX = 2**16 - 1
+    """Bytes of an address that the parser can take apart."""
     HEAD_S = 30.0
     """How long a head may take from its first byte to its last."""
     BODY_S = 60.0
@@ -65,6 +71,7 @@ class Protocol(HttpToolsProtocol):
     READ_S = 120.0
     """How long a client may take to read what fills the buffer."""
 
+    url = b""
     _receiving = False
     _in_head = False
     _head_bytes = 0
@@ -124,10 +131,7 @@ class Protocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.HEAD_MAX:
-                self._refuse(
-                    "431 Request Header Fields Too Large",
-                    f"The request's line and headers are longer than {self.HEAD_MAX} bytes.",
-                )
+                self._refuse(self._too_large())
                 return
         if self._timer is None:
             wait_s = self.HEAD_S if self._in_head else self.BODY_S
@@ -137,32 +141,47 @@ class Protocol(HttpToolsProtocol):
         """Give up on the request that is coming in, unless it is we who are slow."""
         self._timer = None
         if self._in_head:
-            self._refuse(
-                "408 Request Timeout",
-                f"The request's headers did not come within {self.HEAD_S:g} seconds.",
-            )
+            late = f"The request's headers did not come within {self.HEAD_S:g} seconds."
+            self._refuse(TooSlow(late))
             return
         silent_s = self.loop.time() - self._heard_s
         if self.flow.read_paused or silent_s < self.BODY_S:
             rest_s = self.BODY_S if self.flow.read_paused else self.BODY_S - silent_s
             self._timer = self.loop.call_later(rest_s, self._too_late)
             return
-        self._refuse(
-            "408 Request Timeout", f"Nothing of the body came for {self.BODY_S:g} seconds."
+        self._refuse(TooSlow(f"Nothing of the body came for {self.BODY_S:g} seconds."))
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- as uvicorn calls it
+        """Refuse what the parser could not read, in our words instead of uvicorn's."""
+        if len(self.url) > self.URL_MAX:
+            self._refuse(self._too_large())
+        else:
+            self._refuse(Malformed("This is not a request of HTTP/1.1 that can be read."))
+
+    def _too_large(self) -> HeadTooLarge:
+        return HeadTooLarge(
+            f"The request's line and headers are longer than {self.HEAD_MAX} bytes; send long"
+            " values in a body, or ask for less at a time."
         )
 
-    def _refuse(self, status: str, why: str) -> None:
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: some clients offer HTTP/2 with every request, and are answered as they are."""
+
+    def _refuse(self, error: HeddleError) -> None:
         """Say why, if nothing was said yet, and close."""
         self._unset_timer()
         self._receiving = False
         cycle: Any = self.cycle
         answering = cycle is not None and cycle.response_started and not cycle.response_complete
         if not answering and not self.transport.is_closing():
+            app: Any = self.app
+            body = app.refusal(self.url.decode("latin-1"), error)
             head = (
-                f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-                f"content-length: {len(why)}\r\nconnection: close\r\n\r\n"
+                f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
+                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+                "connection: close\r\n\r\n"
             )
-            self.transport.write((head + why).encode("ascii"))
+            self.transport.write(head.encode("ascii") + body)
         self.transport.close()
 
     def pause_writing(self) -> None:

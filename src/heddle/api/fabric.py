@@ -26,7 +26,6 @@ from heddle.errors import (
     NotFound,
     Unauthenticated,
     Unavailable,
-    WrongMethod,
 )
 from heddle.registry import guids, models, registration
 from heddle.registry.guids import guid_of
@@ -37,17 +36,23 @@ PREFIX = "/v1/workspaces"
 ITEMS = f"{PREFIX}/{{fabric_workspace}}/mlModels"
 ITEM = f"{ITEMS}/{{ml_model}}"
 PAGE = 100
+Call = Callable[[Tx, Request], Any]
+
+
+class WorkspaceNotFound(NotFound):
+    """No workspace has that GUID."""
+
+
 CODES: Sequence[tuple[type[HeddleError], str]] = (
+    (WorkspaceNotFound, "WorkspaceNotFound"),
     (NotFound, "ItemNotFound"),
     (NoSuchCall, "ItemNotFound"),
-    (WrongMethod, "InvalidInput"),
     (AlreadyExists, "ItemDisplayNameAlreadyInUse"),
     (Denied, "InsufficientPrivileges"),
     (Unauthenticated, "Unauthorized"),
     (Unavailable, "ServiceUnavailable"),
-    (Invalid, "InvalidInput"),
 )
-Call = Callable[[Tx, Request], Any]
+"""Fabric's words for failures, the nearest first; any other is one of the caller or of ours."""
 
 
 class CreateItem(msgspec.Struct, rename="camel"):
@@ -64,17 +69,10 @@ class UpdateItem(msgspec.Struct, rename="camel"):
     description: str | None = None
 
 
-class WorkspaceNotFound(NotFound):
-    """No workspace has that GUID."""
-
-
 def error_body(error: HeddleError) -> bytes:
     """Fabric's error shape."""
-    code = "UnknownError"
-    if isinstance(error, WorkspaceNotFound):
-        code = "WorkspaceNotFound"
-    else:
-        code = next((word for kind, word in CODES if isinstance(error, kind)), code)
+    other = "InvalidInput" if error.status < 500 else "UnknownError"
+    code = next((word for kind, word in CODES if isinstance(error, kind)), other)
     return encode_json(
         {
             "requestId": str(uuid.uuid4()),

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from heddle.api.http import WORKSPACE_HEADER, Request, Row
 from heddle.db.tx import DEFAULT_WORKSPACE, LOCAL, Caller
-from heddle.errors import Denied, Invalid
+from heddle.errors import Denied, Invalid, Malformed
 
 REMEMBERED_MAX = 1000
 
@@ -28,16 +28,25 @@ class Guard:
         self._callers: dict[bytes, Caller] = {}
 
     def admit(self, request: Request, row: Row) -> Caller:
-        """Whose call this is; raises ``Denied`` for a wrong Host or Origin, ``Invalid`` for a bad header."""
+        """Whose call this is.
+
+        Raises ``Denied`` for a wrong Host or Origin, ``Malformed`` for none or several Hosts,
+        ``Invalid`` for a workspace that is no text.
+        """
         host = origin = workspace = None
         for key, value in request.headers:
             if key == b"host":
+                if host is not None:
+                    raise Malformed("The request has two Host headers; send one.")
                 host = value
             elif key == b"origin":
                 origin = value
             elif key == WORKSPACE_HEADER:
                 workspace = value.strip()
-        if host is not None and not self._known_host(host):
+        if host is None:
+            if request.scope.get("http_version") == "1.1":
+                raise Malformed("The request has no Host header, which HTTP/1.1 asks for.")
+        elif not self._known_host(host):
             raise Denied(
                 f"The Host header {host.decode('latin-1')!r} is not one of this server's names."
                 " Start it with --allowed-hosts NAME (or HEDDLE_ALLOWED_HOSTS) to add it."

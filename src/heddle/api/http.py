@@ -373,17 +373,18 @@ class Dispatcher:
             headers.append((b"allow", ", ".join(methods).encode()))
         else:
             error = NoSuchCall(f"This server does not offer {request.method} {request.path}.")
-        await respond(request, error.status, self._shape(request)(error), headers)
+        await respond(request, error.status, self.refusal(request.path, error), headers)
         return error.status
 
-    def _shape(self, request: Request) -> ErrorBody:
+    def refusal(self, path: str, error: HeddleError) -> bytes:
+        """What a failure looks like where no row was found: as the API does to which the path leads."""
         for start, shape in self.error_shapes.items():
-            if request.path.startswith(start):
-                return shape
-        return self.plain_errors
+            if path.startswith(start):
+                return shape(error)
+        return self.plain_errors(error)
 
     async def _fail(self, request: Request, row: Row | None, error: HeddleError) -> None:
-        body = (self._shape(request) if row is None else row.error_body)(error)
+        body = self.refusal(request.path, error) if row is None else row.error_body(error)
         headers = [JSON]
         if error.status == 401:
             headers.append((b"www-authenticate", b'Basic realm="heddle"'))

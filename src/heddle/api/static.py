@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from heddle.api.http import GUARD, Effect, Request, Row, Services, encode_json, respond
-from heddle.errors import HeddleError, NotFound
+from heddle.api.native.offer import error_body
+from heddle.errors import NotFound
 
 PAGE = Path(__file__).parent.parent / "page"
 INDEX = "index.html"
@@ -154,10 +155,6 @@ def _encoding(accepted: bytes, asset: Asset) -> str:
     return next((name for name, _ in ENCODINGS if name in offered and name in asset.bodies), "")
 
 
-def _error_body(error: HeddleError) -> bytes:
-    return encode_json({"error": {"code": "not_found", "message": error.message}})
-
-
 def page_rows() -> list[Row]:
     """The page at its screens' addresses, and its files."""
     calls = [(path, send_page) for path in SCREENS]
@@ -171,7 +168,7 @@ def page_rows() -> list[Row]:
             call,
             lambda _request: None,
             encode_json,
-            _error_body,
+            error_body,
         )
         for path, call in calls
     ]
