@@ -139,3 +139,20 @@ def test_a_slow_call_is_logged_with_its_plan(
     assert steps
     assert any(("SEARCH" if dialect == "sqlite" else "Scan") in step for step in steps), plan
     assert one(told(slow), "heddle_slow_calls_total") >= 3
+
+
+def test_a_stream_that_stays_open_is_no_slow_call(
+    slow: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        watching = asyncio.create_task(slow.send_async("GET", "/api/v1/workspaces/default/events"))
+        await asyncio.sleep(0.05)
+        slow.app.hub.close()
+        assert (await watching).status == 200
+
+    with caplog.at_level(logging.WARNING, "heddle.slow"):
+        asyncio.run(story())
+        slow.send("GET", "/api/v1/openapi.json")
+        slow.send("GET", "/api/v1/workspaces")
+    said = [record.getMessage() for record in caplog.records if record.name == "heddle.slow"]
+    assert [line.split(" in ")[0] for line in said] == ["slow call: workspaces.list"]

@@ -171,6 +171,24 @@ def test_mistakes_are_named(api: Api, call: str, body: bytes, says: str) -> None
     assert says in answer.body["message"] or says in answer.body
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("runs/search", "Runs have no field 'name'; did you mean run_name?"),
+        ("experiments/search", "Experiments have no field 'nam'; did you mean name?"),
+        ("logged-models/search", "Logged models have no field 'nam'; did you mean name?"),
+        ("registered-models/search", "Models have no field 'nam'; did you mean name?"),
+        ("model-versions/search", "Versions have no field 'nam'; did you mean name?"),
+    ],
+)
+def test_a_mistyped_field_is_told_what_was_meant(api: Api, call: str, says: str) -> None:
+    mistyped = says.split("'")[1]
+    body = {"experiment_ids": ["0"], "max_results": 9, "filter": f"{mistyped} = 'x'"}
+    answer = api.post(call, **body)
+    assert (answer.status, answer.body["position"]) == (400, 0)
+    assert answer.body["message"].startswith(f"{says} (character 1).")
+
+
 def test_loose_spellings_of_protobuf_json(api: Api) -> None:
     uid = api.run()
     body = {"runUuid": uid, "key": "m", "value": "2.5", "timestamp": "7", "step": "3", "x": None}
@@ -193,6 +211,8 @@ def test_workspaces_are_walls(api: Api) -> None:
     answer = api.send("GET", f"{MLFLOW}/runs/get?run_id={uid}", headers=inside)
     assert answer.code == "RESOURCE_DOES_NOT_EXIST"
     full = api.send("DELETE", "/api/3.0/mlflow/workspaces/team-a")
+    forced = api.send("DELETE", "/api/3.0/mlflow/workspaces/team-a?mode=CASCADE")
+    assert (forced.status, "mode 'CASCADE'" in forced.body["message"]) == (400, True)
     assert full.status == 400
     assert "not empty" in full.body["message"]
     nowhere = {"x-mlflow-workspace": "nowhere"}

@@ -79,7 +79,7 @@ def exists_dataset(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 
 CATALOGUE = Catalogue(
-    noun="Runs",
+    noun="runs",
     table=runs,
     id=runs.c.id,
     attributes=(

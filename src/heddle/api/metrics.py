@@ -116,7 +116,7 @@ class SlowCalls:
 
     def note(self, request: Request, row: Row, seconds: float) -> None:
         """Log a call that took too long; the plan follows later, out of everybody's way."""
-        if row.effect is Effect.STREAM and not row.about.get("reply"):
+        if row.effect is Effect.STREAM and (row.about.get("media") or not row.about.get("reply")):
             return
         self.count += 1
         log.warning(

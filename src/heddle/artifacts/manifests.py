@@ -48,7 +48,7 @@ _REFUSED = (
     (re.compile("^/"), "it must be relative, without a / in front"),
     (re.compile("^[A-Za-z]:"), "it begins with a drive letter"),
     (re.compile("^file:", re.IGNORECASE), "it is a file address, not a path"),
-    (re.compile(r"(^|/)\.\.(/|$)"), "it climbs out with .."),
+    (re.compile(r"(^|/)\.\.(/|$)"), "a .. in it climbs out"),
 )
 
 BinaryText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")

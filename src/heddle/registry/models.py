@@ -62,7 +62,7 @@ sa.Index(
 tags = Tags("model", "models.id", value_max=TAG_VALUE_MAX)
 
 catalogue = Catalogue(
-    noun="model",
+    noun="models",
     table=models,
     id=models.c.id,
     attributes=(

@@ -38,7 +38,7 @@ def _of_model(column: sa.Column[object]) -> sa.ColumnElement[object]:
 
 
 catalogue = Catalogue(
-    noun="version",
+    noun="versions",
     table=versions.versions,
     id=_v.id,
     attributes=(

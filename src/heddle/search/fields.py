@@ -15,7 +15,7 @@ stores emptiness for absence can be given as ``sa.func.nullif(column, '')``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -87,7 +87,7 @@ class Related:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything that a noun is searched by.
+    """Everything that a noun is searched by; ``noun`` is its plural, for messages.
 
     ``id`` is its integer key. ``default_order`` stands in for an empty order; ``tie_break`` follows
     every order, leaving out what is named already, and must end in something unique. ``scope`` is
@@ -162,11 +162,13 @@ def resolve(catalogue: Catalogue, term: Comparison | OrderTerm, text: str) -> Fi
             raise _unknown(
                 f"field of {prefix}", key, list(things.fields), catalogue, term.position, text
             )
-    prefixes = [p for keyed in catalogue.keyed for p in keyed.prefixes]
+    spellings = [keyed.prefixes for keyed in catalogue.keyed]
     if not ordering:
-        prefixes += [p for related in catalogue.related for p in related.prefixes]
-    prefixes += catalogue.attribute_prefixes
-    raise _unknown("prefix", prefix, prefixes, catalogue, term.position, text)
+        spellings += [related.prefixes for related in catalogue.related]
+    spellings.append(catalogue.attribute_prefixes)
+    prefixes = [prefix for each in spellings for prefix in each]
+    usual = [each[0] for each in spellings]
+    raise _unknown("prefix", prefix, prefixes, catalogue, term.position, text, usual)
 
 
 def related_alone(catalogue: Catalogue, name: str) -> RelatedField | None:
@@ -178,16 +180,26 @@ def related_alone(catalogue: Catalogue, name: str) -> RelatedField | None:
 
 
 def _unknown(
-    what: str, given: str, offered: list[str], catalogue: Catalogue, position: int, text: str
+    what: str,
+    given: str,
+    offered: Sequence[str],
+    catalogue: Catalogue,
+    position: int,
+    text: str,
+    usual: Sequence[str] = (),
 ) -> Invalid:
-    """Name what was not found and what comes nearest to it."""
+    return failure(text, position, lacking(catalogue, what, given, offered, usual))
+
+
+def lacking(
+    catalogue: Catalogue, what: str, given: str, offered: Sequence[str], usual: Sequence[str] = ()
+) -> str:
+    """Says what was not found and what comes nearest, or else all that is ``usual`` or offered."""
     near = difflib.get_close_matches(given[:100].lower(), offered, n=3, cutoff=0.6)
     shown = given if len(given) <= 60 else given[:60] + "…"
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
-    else:
-        hint = f"there is {', '.join(offered)}" if offered else "there is none"
-    return failure(text, position, f"{catalogue.noun} have no {what} '{shown}'; {hint}")
+    known = f"there are {', '.join(usual or offered)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else known
+    return f"{catalogue.noun.capitalize()} have no {what} '{shown}'; {hint}"
 
 
 def check(catalogue: Catalogue, comparison: Comparison, text: str) -> Checked:

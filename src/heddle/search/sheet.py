@@ -7,7 +7,6 @@ columns show are read, in batches.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +17,9 @@ import sqlalchemy as sa
 from heddle.db.statement import Statement, among, here, is_here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
-from heddle.search.fields import Catalogue, related_alone
+from heddle.search.fields import Catalogue, lacking, related_alone
 from heddle.search.filters import PREFIX_LENGTH
-from heddle.search.grammar import parse_order, quote_key
+from heddle.search.grammar import failure, parse_order, quote_key
 from heddle.search.keys import LAST, LOOKED_AT, Keys
 
 Group = Literal["property", "metric", "param", "tag"]
@@ -93,7 +92,9 @@ class Sheet:
         if term.prefix is None or term.prefix in self.catalogue.attribute_prefixes:
             found = self.properties.get(term.key)
             if found is None:
-                raise self._unknown(text, term.key, self.properties)
+                names = list(self.properties)
+                what = lacking(self.catalogue, "column", term.key, names)
+                raise failure(text, term.position, what)
             attribute = self._attributes.get(found.name)
             sortable = attribute is not None and attribute.sortable
             return Column(found.name, "property", "", found.name, found.kind, sortable)
@@ -108,14 +109,9 @@ class Sheet:
                     family.kind,
                     family.load is None,
                 )
-        raise self._unknown(text, term.prefix, self.families)
-
-    def _unknown(self, text: str, given: str, offered: Iterable[str]) -> Invalid:
-        names = list(offered)
-        near = difflib.get_close_matches(given, names, n=3) or names
-        return Invalid(
-            f"{self.catalogue.noun} have no column {text!r}; did you mean {' or '.join(near)}?"
-        )
+        groups = list(self.families)
+        what = lacking(self.catalogue, "columns under", term.prefix, groups)
+        raise failure(text, term.position, what)
 
     def can_filter(self, text: str) -> bool:
         """Whether a filter can name the column of this name; raises ``Invalid`` if there is none."""

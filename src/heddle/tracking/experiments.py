@@ -51,7 +51,7 @@ sa.Index(
 tags = Tags("experiment", "experiments.id", value_max=20_000)
 
 catalogue = Catalogue(
-    noun="experiment",
+    noun="experiments",
     table=experiments,
     id=experiments.c.id,
     attributes=(

@@ -25,7 +25,7 @@ from heddle.tracking.params import load_params
 from heddle.tracking.runs import Run, get_run, load_runs, runs, tags
 
 catalogue = Catalogue(
-    noun="run",
+    noun="runs",
     table=runs,
     id=runs.c.id,
     attributes=(

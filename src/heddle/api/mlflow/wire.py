@@ -130,7 +130,9 @@ def wrong(name: str, value: object, hint: str = "") -> Invalid:
 
 def limit_of(value: int | None, most: int, name: str = "max_results") -> int:
     """A page size within its bounds; raises ``Invalid``."""
-    if value is None or not 0 < value <= most:
+    if value is None:
+        raise missing(name)
+    if not 0 < value <= most:
         raise Invalid(
             f"Invalid value {value} for parameter '{name}' supplied: it must be between 1 and"
             f" {most}."
@@ -281,16 +283,18 @@ def _number(item: float | str, name: str) -> float:
 
 
 def _from_path(request: Request, kind: type[M]) -> M:
-    """A message of a call whose path holds some of its fields; the path's values count."""
-    if request.method == "GET":
-        given: dict[str, Any] = dict(_plain_query(request.query(), kind))
-    elif request.body:
+    """A message of a call whose path holds some of its fields; the path's values count.
+
+    Clients give the mode in which a workspace is deleted in the query.
+    """
+    given: dict[str, Any] = {}
+    if request.method in ("GET", "DELETE"):
+        given = _plain_query(request.query(), kind)
+    if request.method != "GET" and request.body:
         value = parse_json(request.body)
         if not isinstance(value, dict):
             raise Invalid("The request body must be a JSON object.")
-        given = value
-    else:
-        given = {}
+        given |= value
     return _complete(_build({**given, **request.params}, kind, ""), kind)
 
 
