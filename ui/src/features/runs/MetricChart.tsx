@@ -8,39 +8,27 @@ import {
   DialogSurface,
   DialogTitle,
   makeStyles,
-  Menu,
-  MenuItem,
-  MenuList,
-  MenuPopover,
-  MenuTrigger,
   Skeleton,
   SkeletonItem,
   Text,
   tokens,
   Tooltip,
 } from "@fluentui/react-components";
-import {
-  ArrowDownloadRegular,
-  FullScreenMaximizeRegular,
-  MoreHorizontalRegular,
-  ZoomFitRegular,
-} from "@fluentui/react-icons";
+import { ZoomFitRegular } from "@fluentui/react-icons";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { type RefObject, useEffect, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { shortNumber } from "@/lib/format.ts";
 import { Chart, WHOLE, type Zoom } from "@/parts/chart/Chart.tsx";
-import { numbersOf, pictureOf } from "@/parts/chart/exportChart.ts";
+import { ChartMenu } from "@/parts/chart/ChartMenu.tsx";
 import type { Frame, Series } from "@/parts/chart/frame.ts";
 import { draw } from "@/parts/chart/options/draw.ts";
-import { saveFile } from "@/parts/chart/saveFile.ts";
 import { type ChartSpec, type Course, USUAL } from "@/parts/chart/spec.ts";
 import { useLook } from "@/parts/chart/useLook.ts";
-import { notifyFailure } from "@/parts/notices.ts";
+import { useNear } from "@/parts/chart/useNear.ts";
 import { columnId } from "@/parts/table/columns.ts";
 import { loadSeries } from "./queries.ts";
 import { useRunSeries } from "./useRunSeries.ts";
 
-const NEAR = "300px";
 const ZOOM_BUCKETS = 1000;
 const NONE: ReadonlySet<string> = new Set();
 
@@ -167,19 +155,6 @@ function Drawn(props: MetricChartProps & { readonly onEnlarge?: () => void }) {
   );
   const last = whole?.last.at(-1);
 
-  function save(kind: "png" | "svg" | "csv") {
-    if (!drawing || !look || !frame) return;
-    try {
-      const blob =
-        kind === "csv"
-          ? new Blob([numbersOf(spec, frame)], { type: "text/csv" })
-          : pictureOf(drawing, metric, look, kind);
-      saveFile(blob, `${metric}.${kind}`);
-    } catch (error) {
-      notifyFailure("The chart could not be saved", error);
-    }
-  }
-
   return (
     <>
       <div className={styles.head}>
@@ -201,31 +176,14 @@ function Drawn(props: MetricChartProps & { readonly onEnlarge?: () => void }) {
             />
           </Tooltip>
         )}
-        <Menu>
-          <MenuTrigger disableButtonEnhancement>
-            <Tooltip content={`More of ${metric}`} relationship="label">
-              <Button size="small" appearance="subtle" icon={<MoreHorizontalRegular />} />
-            </Tooltip>
-          </MenuTrigger>
-          <MenuPopover>
-            <MenuList>
-              {onEnlarge && (
-                <MenuItem icon={<FullScreenMaximizeRegular />} onClick={onEnlarge}>
-                  Enlarge
-                </MenuItem>
-              )}
-              <MenuItem icon={<ArrowDownloadRegular />} onClick={() => save("png")}>
-                Save as PNG
-              </MenuItem>
-              <MenuItem icon={<ArrowDownloadRegular />} onClick={() => save("svg")}>
-                Save as SVG
-              </MenuItem>
-              <MenuItem icon={<ArrowDownloadRegular />} onClick={() => save("csv")}>
-                Save as CSV
-              </MenuItem>
-            </MenuList>
-          </MenuPopover>
-        </Menu>
+        <ChartMenu
+          title={metric}
+          spec={spec}
+          frame={frame}
+          drawing={drawing}
+          look={look}
+          onEnlarge={onEnlarge}
+        />
       </div>
       <div ref={body} className={styles.body}>
         {whole === null || drawing?.isEmpty ? (
@@ -276,22 +234,4 @@ function useZoomed(
     placeholderData: keepPreviousData,
   });
   return found.data?.[0];
-}
-
-/** Whether an element has come near the window once. */
-function useNear(element: RefObject<HTMLElement | null>): boolean {
-  const [isNear, setNear] = useState(false);
-  useEffect(() => {
-    const found = element.current;
-    if (!found || isNear) return;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) setNear(true);
-      },
-      { rootMargin: NEAR },
-    );
-    observer.observe(found);
-    return () => observer.disconnect();
-  }, [element, isNear]);
-  return isNear;
 }

@@ -2,11 +2,7 @@
 import {
   Button,
   makeStyles,
-  Menu,
   MenuItem,
-  MenuList,
-  MenuPopover,
-  MenuTrigger,
   mergeClasses,
   ProgressBar,
   Skeleton,
@@ -16,28 +12,22 @@ import {
   Tooltip,
 } from "@fluentui/react-components";
 import {
-  ArrowDownloadRegular,
   ArrowLeftRegular,
   ArrowRightRegular,
   DeleteRegular,
   EditRegular,
-  FullScreenMaximizeRegular,
-  MoreHorizontalRegular,
   ZoomFitRegular,
 } from "@fluentui/react-icons";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { ErrorView } from "@/parts/ErrorView.tsx";
-import { notifyFailure } from "../notices.ts";
 import { Chart, WHOLE, type Zoom } from "./Chart.tsx";
-import { numbersOf, pictureOf } from "./exportChart.ts";
+import { ChartMenu } from "./ChartMenu.tsx";
 import { draw } from "./options/draw.ts";
 import type { LegendEntry } from "./options/drawing.ts";
-import { saveFile } from "./saveFile.ts";
 import { type ChartSpec, titleOf } from "./spec.ts";
 import { type Rows, useFrame } from "./useFrame.ts";
 import { useLook } from "./useLook.ts";
-
-const NEAR = "400px";
+import { useNear } from "./useNear.ts";
 
 const useStyles = makeStyles({
   card: {
@@ -99,7 +89,7 @@ export function ChartCard(props: ChartCardProps) {
   const { rows, spec: own, zoom, isEnlarged = false } = props;
   const styles = useStyles();
   const card = useRef<HTMLDivElement>(null);
-  const wasSeen = useSeen(card);
+  const wasSeen = useNear(card);
   const look = useLook(card);
   const [off, setOff] = useState<readonly string[]>([]);
   const [isOver, setOver] = useState(false);
@@ -131,18 +121,6 @@ export function ChartCard(props: ChartCardProps) {
   }, [drawing, all, rows.hidden]);
   const offKeys = useMemo(() => new Set([...off, ...rows.hidden]), [off, rows.hidden]);
 
-  const save = (kind: "png" | "svg" | "csv") => {
-    if (!drawing || !look || !frame) return;
-    try {
-      const blob =
-        kind === "csv"
-          ? new Blob([numbersOf(spec, frame)], { type: "text/csv" })
-          : pictureOf(drawing, title, look, kind);
-      saveFile(blob, `${title}.${kind}`);
-    } catch (failure) {
-      notifyFailure("The chart could not be saved", failure);
-    }
-  };
   return (
     <div
       ref={card}
@@ -184,46 +162,30 @@ export function ChartCard(props: ChartCardProps) {
         <Tooltip content={`Edit ${title}`} relationship="label">
           <Button size="small" appearance="subtle" icon={<EditRegular />} onClick={props.onEdit} />
         </Tooltip>
-        <Menu>
-          <MenuTrigger disableButtonEnhancement>
-            <Tooltip content={`More of ${title}`} relationship="label">
-              <Button size="small" appearance="subtle" icon={<MoreHorizontalRegular />} />
-            </Tooltip>
-          </MenuTrigger>
-          <MenuPopover>
-            <MenuList>
-              {props.onEnlarge && (
-                <MenuItem icon={<FullScreenMaximizeRegular />} onClick={props.onEnlarge}>
-                  Enlarge
-                </MenuItem>
-              )}
-              <MenuItem icon={<ArrowDownloadRegular />} onClick={() => save("png")}>
-                Save as PNG
+        <ChartMenu
+          title={title}
+          spec={spec}
+          frame={frame ?? null}
+          drawing={drawing}
+          look={look}
+          onEnlarge={props.onEnlarge}
+        >
+          {props.onMove && (
+            <>
+              <MenuItem icon={<ArrowLeftRegular />} onClick={() => props.onMove?.(-1)}>
+                Move earlier
               </MenuItem>
-              <MenuItem icon={<ArrowDownloadRegular />} onClick={() => save("svg")}>
-                Save as SVG
+              <MenuItem icon={<ArrowRightRegular />} onClick={() => props.onMove?.(1)}>
+                Move later
               </MenuItem>
-              <MenuItem icon={<ArrowDownloadRegular />} onClick={() => save("csv")}>
-                Save as CSV
-              </MenuItem>
-              {props.onMove && (
-                <>
-                  <MenuItem icon={<ArrowLeftRegular />} onClick={() => props.onMove?.(-1)}>
-                    Move earlier
-                  </MenuItem>
-                  <MenuItem icon={<ArrowRightRegular />} onClick={() => props.onMove?.(1)}>
-                    Move later
-                  </MenuItem>
-                </>
-              )}
-              {props.onRemove && (
-                <MenuItem icon={<DeleteRegular />} onClick={props.onRemove}>
-                  Remove
-                </MenuItem>
-              )}
-            </MenuList>
-          </MenuPopover>
-        </Menu>
+            </>
+          )}
+          {props.onRemove && (
+            <MenuItem icon={<DeleteRegular />} onClick={props.onRemove}>
+              Remove
+            </MenuItem>
+          )}
+        </ChartMenu>
       </div>
       <div className={styles.body}>
         {error ? (
@@ -272,22 +234,4 @@ function whyEmpty(spec: ChartSpec, rows: Rows): string {
 
 function withoutNulls(zoom: Zoom): Partial<Zoom> {
   return Object.fromEntries(Object.entries(zoom).filter(([, value]) => value !== null));
-}
-
-/** Whether an element has come near the window once. */
-function useSeen(element: React.RefObject<HTMLElement | null>): boolean {
-  const [wasSeen, setSeen] = useState(false);
-  useEffect(() => {
-    const found = element.current;
-    if (!found || wasSeen) return;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) setSeen(true);
-      },
-      { rootMargin: NEAR },
-    );
-    observer.observe(found);
-    return () => observer.disconnect();
-  }, [element, wasSeen]);
-  return wasSeen;
 }
