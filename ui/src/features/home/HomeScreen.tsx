@@ -162,7 +162,7 @@ function RecentRuns({ workspace }: { workspace: string }) {
           <li key={key} className={mergeClasses(styles.item, styles.run)}>
             <span className={styles.name} dir="auto">
               <RouteLink to="/w/$workspace/runs/$run" params={{ workspace, run: key }}>
-                {String(name ?? "") || key.slice(0, 8)}
+                {String(name ?? "") || key.slice(-8)}
               </RouteLink>
             </span>
             {typeof status === "string" ? <RunStatus status={status} /> : <span />}
