@@ -8,6 +8,7 @@ everything at its end stays short.
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import subprocess
 import sys
@@ -32,10 +33,19 @@ POSTGRES_SHARE = 4
 
 
 def besiege(
-    kills: int, seed: int, postgres: Postgres | None, figures: Figures, save: Callable[[], None]
+    kills: int,
+    seed: int,
+    postgres: Postgres | None,
+    figures: Figures,
+    save: Callable[[], None],
+    *,
+    until_s: float,
 ) -> Iterator[int]:
-    """So many kills on one kind of database, one after another as this is iterated."""
-    while figures.kills < kills:
+    """So many kills on one kind of database, one after another as this is iterated.
+
+    Past ``until_s`` of the monotonic clock none is begun; what was done then is checked and saved.
+    """
+    while figures.kills < kills and time.monotonic() < until_s:
         folder = Path(tempfile.mkdtemp(prefix="heddle-torture-"))
         siege = Siege(
             folder / "data", seed=seed + figures.kills, postgres=postgres, name=str(figures.kills)
@@ -48,7 +58,7 @@ def besiege(
                     kinds += [siege.kill_postgres, siege.kill_both]
                 siege.life(kinds[number % len(kinds)])
                 yield 1
-                if siege.figures.problems:
+                if siege.figures.problems or time.monotonic() > until_s:
                     break
             figures.add(siege.finish())
             save()
@@ -117,6 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make torture")
     parser.add_argument("kills", type=int, help="how many")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="at most, for each kind")
     parser.add_argument("--on", choices=KINDS, help="one kind of database only")
     given = parser.parse_args()
     share = given.kills // POSTGRES_SHARE
@@ -135,7 +146,8 @@ def main() -> int:
 
             task = progress.add_task(kind, total=count)
             postgres = stack.enter_context(killable()) if kind == "PostgreSQL" else None
-            for done in besiege(count, given.seed, postgres, figures, save):
+            until_s = began + given.minutes * 60
+            for done in besiege(count, given.seed, postgres, figures, save, until_s=until_s):
                 progress.advance(task, done)
             problems += figures.problems
     sys.stdout.write(REPORT.read_text())
