@@ -189,7 +189,7 @@ def _growth(results: Results) -> Iterator[str]:
         return
     yield from ("## Growth of Heddle", "")
     yield from _table_head(
-        ["What grows", "Size", "p50, ms", "p95, ms", "memory, MB", "Note"], left=1
+        ["What grows", "Size", "p50, ms", "p95, ms", "memory, MB", "Asked", "Taken"], left=1
     )
     for held in results.growth:
         yield _line(
@@ -200,6 +200,7 @@ def _growth(results: Results) -> Iterator[str]:
                 f"{held['p95_ms']:.2f}",
                 f"{held['memory_bytes'] / MB:,.0f}",
                 held["note"],
+                held.get("taken", ""),
             ]
         )
     yield ""

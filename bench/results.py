@@ -61,16 +61,31 @@ class Results:
     notes: list[str] = field(default_factory=list)
 
     @staticmethod
-    def load(path: Path, form: str) -> "Results":
-        """Return what was kept at `path`, or empty results."""
+    def load(path: Path, form: str, *, anew: bool = False) -> "Results":
+        """Return what was kept at `path`, or empty results.
+
+        A run that begins `anew` forgets the rows; growth and scoring, parts of their own, stay
+        until they are measured again.
+        """
         if not path.exists():
             return Results(path, form)
         kept = json.loads(path.read_text())
+        if anew:
+            return Results(path, form, growth=kept["growth"], scoring=kept["scoring"])
         kept["cells"] = {
             row: {server: Cell(**cell) for server, cell in cells.items()}
             for row, cells in kept["cells"].items()
         }
         return Results(path, form, **kept)
+
+    def grow(self, measured: dict[str, Any]) -> None:
+        """Keep a figure of growth in the place of the last one of the same size."""
+        name = (measured["what"], measured["size"])
+        for place, held in enumerate(self.growth):
+            if (held["what"], held["size"]) == name:
+                self.growth[place] = measured
+                return
+        self.growth.append(measured)
 
     def save(self) -> None:
         """Keep everything measured so far."""

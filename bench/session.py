@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench import artifacts, machine, mixed, registry, tracking
 from bench.client import Json
@@ -87,8 +88,7 @@ class Session:
         self._programs = Programs(heddle_python)
         self._flavours = [FLAVOURS[name] for name in peers]
         path = WORK / f"results-{form.name}.json"
-        kept = resume or bool(only)
-        self.results = Results.load(path, form.name) if kept else Results(path, form.name)
+        self.results = Results.load(path, form.name, anew=not resume and not only)
 
     def run(self) -> None:
         """Measure everything that was asked for."""
@@ -113,12 +113,12 @@ class Session:
         return name in self._only if self._only else self.form.name == "full"
 
     def _measure_growth(self) -> None:
-        if self._resume and self.results.growth:
+        if self._resume and self._is_of_now(self.results.growth):
             return
-        self.results.growth.clear()
+        others = Others([])
 
         def keep(measured: Json) -> None:
-            self.results.growth.append(measured)
+            self.results.grow({**measured, "taken": self._taken(others)})
             self.results.save()
 
         def fail(kind: str, failure: BaseException) -> None:
@@ -128,14 +128,13 @@ class Session:
         Growth(self._programs, keep, fail).run(self.form.run_counts)
 
     def _measure_scoring(self) -> None:
-        if self._resume and self.results.scoring:
+        if self._resume and self._is_of_now(list(self.results.scoring.values())):
             return
         self.results.scoring.clear()
         others = Others([])
 
         def keep(measured: Json) -> None:
-            at = time.strftime("%m-%d %H:%M", time.gmtime())
-            measured["taken"] = f"{at}, {self.results.versions.get('Heddle', '?')}, {others.told()}"
+            measured["taken"] = self._taken(others)
             self.results.scoring[f"{measured['engine']} {measured['model']}"] = measured
             self.results.save()
 
@@ -144,6 +143,19 @@ class Session:
             self._failed = self._failed or what.startswith("heddle,")
 
         Scoring(self.form.scoring, keep, fail).run()
+
+    def _taken(self, others: Others) -> str:
+        at = time.strftime("%m-%d %H:%M", time.gmtime())
+        return f"{at}, {self._heddle()}, {others.told()}"
+
+    def _heddle(self) -> str:
+        return self.results.versions.get("Heddle", "?")
+
+    def _is_of_now(self, measured: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether there are figures and all were taken of this state of Heddle."""
+        return bool(measured) and all(
+            f", {self._heddle()}," in held.get("taken", "") for held in measured
+        )
 
     def _prepare(self, flavours: Sequence[Flavour], size: Size) -> None:
         """Make what is kept from run to run; the time that a form may take begins after it."""

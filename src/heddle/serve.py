@@ -119,7 +119,7 @@ def keep_memory_small() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(M_TRIM_THRESHOLD, LARGE_BYTES)
+        mallopt(M_TRIM_THRESHOLD, 16 * LARGE_BYTES)
     except (AttributeError, OSError, TypeError):
         log.debug("this system's allocator has no arenas to share")
 

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench.results import Cell, Results
+from bench.work import Row
 
 ROOT = Path(__file__).parents[2]
 ASKED = ("log-metric-16", "log-batch-4", "create-run-16", "training-script", "search-100",
@@ -57,6 +59,22 @@ def test_every_kind_of_work_is_asked_checked_and_reported(tmp_path: Path):
     again = run(tmp_path, "--resume", "--only", ",".join(ASKED), "--output", str(report))
     assert again.returncode == 0, again.stderr
     assert "log-metric" not in again.stdout
+
+
+def test_growth_and_scoring_stay_until_they_are_measured_again(tmp_path: Path):
+    path = tmp_path / "results.json"
+    held = Results(path, "full")
+    held.record(Row("r", "row", "req/s"), {"heddle": Cell(rate=1.0)}, "others 0%")
+    held.grow({"what": "runs", "size": 10, "p50_ms": 1.0})
+    held.grow({"what": "runs", "size": 100, "p50_ms": 2.0})
+    held.grow({"what": "runs", "size": 10, "p50_ms": 3.0})
+    held.scoring["local forest"] = {"rate": 5}
+    held.save()
+    again = Results.load(path, "full", anew=True)
+    assert again.cells == {}
+    assert [(one["size"], one["p50_ms"]) for one in again.growth] == [(10, 3.0), (100, 2.0)]
+    assert again.scoring == held.scoring
+    assert Results.load(path, "full").cells == held.cells
 
 
 def test_every_row_of_the_targets_is_a_workload():
