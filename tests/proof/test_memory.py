@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from torture.client import PROXY
+from torture.client import MLFLOW, PROXY
 from torture.server import Server
 
 MIB = 1024 * 1024
@@ -98,3 +98,24 @@ def test_memory_stays_flat_beside_large_files(tmp_path: Path) -> None:
     sys.stdout.write(
         f"{TOTAL_MIB} MiB up and down beside {logged[0]} points: {most[0] / 1e6:.0f} MB at most\n"
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_large_answers_leave_nothing_behind(tmp_path: Path) -> None:
+    count = 200_000
+    with Server(tmp_path / "data") as server, server.client() as client:
+        made = client.post("runs/create", experiment_id="0", start_time=1)
+        uid = made.json["run"]["info"]["run_id"]
+        for start in range(0, count, 1000):
+            points = [
+                {"key": "m", "value": step / 7, "timestamp": step, "step": step}
+                for step in range(start, start + 1000)
+            ]
+            assert client.post("runs/log-batch", run_id=uid, metrics=points).status == 200
+        before = server.resident_bytes()
+        for _ in range(3):
+            found = client.read(f"{MLFLOW}/metrics/get-history?run_id={uid}&metric_key=m")
+            assert len(found["metrics"]) == count
+        left = server.resident_bytes() - before
+    assert left < 24 * MIB, f"{left / MIB:.0f} MiB stayed"
+    sys.stdout.write(f"{left / 1e6:.0f} MB stayed after three histories of {count:,} points\n")
