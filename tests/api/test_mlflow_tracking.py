@@ -301,3 +301,20 @@ def test_logged_models(api: Api) -> None:
     assert api.send("DELETE", f"{MLFLOW}/logged-models/{model_id}").status == 200
     assert api.get(f"logged-models/{model_id}").status == 404
     assert api.get(f"logged-models/{model_id}?allow_deleted=true").status == 200
+
+
+def test_data_sets_of_experiments(api: Api) -> None:
+    """Each use once, by name, and none of another workspace."""
+    search = "/ajax-api/2.0/mlflow/experiments/search-datasets"
+    body = msgspec.json.encode({"experiment_ids": ["0"]})
+    for name, context in (("b", "train"), ("a", "test"), ("b", "train"), ("b", "")):
+        dataset = {"name": name, "digest": "1", "source_type": "local", "source": "s"}
+        labels = [{"key": "mlflow.data.context", "value": context}] if context else []
+        used = [{"dataset": dataset, "tags": labels}]
+        assert api.post("runs/log-inputs", run_id=api.run(), datasets=used).status == 200
+    found = api.send("POST", search, body).body["dataset_summaries"]
+    assert [(each["name"], each.get("context")) for each in found] == [
+        ("a", "test"), ("b", None), ("b", "train"),
+    ]  # fmt: skip
+    assert api.send("POST", "/api/3.0/mlflow/workspaces", b'{"name":"team-a"}').status == 201
+    assert api.send("POST", search, body, {"x-mlflow-workspace": "team-a"}).body == {}

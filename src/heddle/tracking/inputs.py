@@ -21,7 +21,7 @@ from heddle.db.schema import (
     owner_column,
     text_column,
 )
-from heddle.db.statement import Bulk, Statement, among, upsert
+from heddle.db.statement import Bulk, Statement, among, is_here, upsert
 from heddle.db.tx import Tx
 from heddle.errors import Invalid
 from heddle.keys import check_text
@@ -90,6 +90,16 @@ class Dataset:
     source: str
     schema: str | None
     profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetUse:
+    """A data set that runs of an experiment used in one context, which may be empty."""
+
+    experiment_id: int
+    name: str
+    digest: str
+    context: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +187,18 @@ _load_datasets = Statement(
     .where(among(run_datasets.c.run_id, "ids"))
     .order_by(run_datasets.c.run_id, run_datasets.c.dataset_id)
 )
+_find_uses = Statement(
+    sa.select(datasets.c.experiment_id, datasets.c.name, datasets.c.digest, run_datasets.c.context)
+    .distinct()
+    .select_from(
+        datasets.join(run_datasets, run_datasets.c.dataset_id == datasets.c.id).join(
+            runs, runs.c.id == run_datasets.c.run_id
+        )
+    )
+    .where(among(datasets.c.experiment_id, "ids"), is_here(runs.c.workspace_id))
+    .order_by(datasets.c.experiment_id, datasets.c.name, datasets.c.digest, run_datasets.c.context)
+    .limit(sa.bindparam("limit"))
+)
 _load_tags = Statement(
     sa.select(
         run_dataset_tags.c.run_id,
@@ -252,6 +274,11 @@ def log_outputs(tx: Tx, uid: str, outputs: Sequence[ModelOutput]) -> None:
     run_id, experiment_id = touch(tx, uid)
     tx.insert_many(_insert_models, [(run_id, 1, item.model_uid, item.step) for item in outputs])
     tx.changed("run", uid, "logged", str(experiment_id))
+
+
+def find_uses(tx: Tx, experiment_ids: Sequence[int], *, limit: int) -> list[DatasetUse]:
+    """Which data sets runs of these experiments used and for what, each once, in order of names."""
+    return [DatasetUse(*row) for row in tx.all(_find_uses, ids=experiment_ids, limit=limit)]
 
 
 def load_datasets(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[DatasetInput]]:

@@ -20,12 +20,15 @@ from heddle.api.mlflow.wire import (
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound
 from heddle.search import page
-from heddle.tracking import experiments, runs
+from heddle.tracking import experiments, inputs, runs
 from heddle.tracking.experiments import Experiment, View
 
 VIEWS: dict[str, View] = {"ACTIVE_ONLY": "active", "DELETED_ONLY": "deleted", "ALL": "all"}
 VIEW_NAMES = ("", "ACTIVE_ONLY", "DELETED_ONLY", "ALL")
 SEARCH_MAX = 50_000
+SEARCHED_MAX = 20
+"""Experiments in which data sets are searched at once."""
+DATASETS_MAX = 1000
 
 
 class CreateExperiment(Message):
@@ -65,6 +68,17 @@ class ExperimentTag(Message):
     experiment_id: str | None = None
     key: str | None = None
     value: str = ""
+
+
+class SearchDatasets(Message):
+    experiment_ids: list[str] = []
+
+
+class DatasetOut(Reply):
+    experiment_id: str
+    name: str
+    digest: str
+    context: str = ""
 
 
 class ExperimentOut(Reply):
@@ -173,6 +187,27 @@ def delete_experiment_tag(tx: Tx, ask: ExperimentTag) -> dict[str, Any]:
     return {}
 
 
+def search_datasets(tx: Tx, ask: SearchDatasets) -> dict[str, Any]:
+    count = len(ask.experiment_ids)
+    if not 0 < count <= SEARCHED_MAX:
+        raise Invalid(
+            f"Data sets are searched in 1 to {SEARCHED_MAX} experiments, not in {count}:"
+            " name them in experiment_ids."
+        )
+    wanted = [experiment_id_in(text) for text in ask.experiment_ids]
+    found = inputs.find_uses(tx, wanted, limit=DATASETS_MAX)
+    out = [
+        DatasetOut(
+            experiment_id=str(each.experiment_id),
+            name=each.name,
+            digest=each.digest,
+            context=each.context,
+        )
+        for each in found
+    ]
+    return {"dataset_summaries": out} if out else {}
+
+
 def experiment_rows() -> list[Row]:
     """The experiment calls."""
     point, read, write = Effect.POINT, Effect.READ, Effect.WRITE
@@ -194,4 +229,9 @@ def experiment_rows() -> list[Row]:
             ExperimentTag, delete_experiment_tag,
         ),
     ]  # fmt: skip
-    return [row for call in calls for row in rows_for(*call)]
+    made = [row for call in calls for row in rows_for(*call)]
+    made += rows_for(
+        "POST", "experiments/search-datasets", "experiment.read", read,
+        SearchDatasets, search_datasets, only_ajax=True,
+    )  # fmt: skip
+    return made
