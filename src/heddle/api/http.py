@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
 
@@ -40,6 +40,8 @@ SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errn
 """Failures of the system that are the machine's, not ours: what it ran out of."""
 ANY, REST = "/", "//"
 """One segment of a path, and all that follow, in the tree of rows: no segment is ever called so."""
+REPLACED = "\ufffd"
+"""Stands in decoded texts where bytes were none; it may also have been meant."""
 PLAIN_JSON = (JSON,)
 SMALL_JSON = (JSON, *GUARD)
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
@@ -163,6 +165,14 @@ def check_text(body: bytes) -> None:
         "a NUL character (\\u0000)" if number == 0 else "half of a surrogate pair (\\ud800-\\udfff)"
     )
     raise Invalid(f"The request body spells {what}, which cannot be stored; send text.")
+
+
+def check_path(raw: bytes) -> None:
+    """Raise ``Invalid`` for an address whose bytes are no text; the server below has replaced them."""
+    try:
+        unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        raise Invalid("The path of the address is not UTF-8 text.") from None
 
 
 class Disconnected(Exception):
@@ -308,6 +318,8 @@ class Dispatcher:
         row: Row | None = None
         status = 500
         try:
+            if REPLACED in request.path:
+                check_path(scope["raw_path"])
             row, params, known = self.table.find(request.method, request.path)
             if row is None:
                 status = await self._unknown(request, known)

@@ -43,8 +43,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _REFUSED = (
     (re.compile(r"\\"), "use / between folders, not a backslash"),
     (re.compile("#"), "it holds a #"),
-    # What a web server puts in place of bytes that are no text: two such names would be one.
-    (re.compile("\ufffd"), "it is not UTF-8 text"),
     (re.compile("^/"), "it must be relative, without a / in front"),
     (re.compile("^[A-Za-z]:"), "it begins with a drive letter"),
     (re.compile("^file:", re.IGNORECASE), "it is a file address, not a path"),
@@ -178,12 +176,13 @@ def check_path(path: str, *, root_ok: bool = False) -> str:
 
     Percent signs are decoded until nothing changes, empty and ``.`` segments dropped. ``root_ok``
     lets the empty path through, which is the folder that holds everything. A control character is
-    written ``%17``: MLflow 2.x names images ``sample%step%0%timestamp%1795485946957...``, where
-    the percent sign stands for itself.
+    written ``%17``, bytes that are no text are replaced: MLflow 2.x names images
+    ``sample%step%92%timestamp%1795485946957...``, where the percent sign stands for itself, and its
+    client reads the names that are listed in the same way.
     """
     plain = path
     for _ in range(DECODE_MAX):
-        before, plain = plain, unquote(plain, errors="surrogateescape")
+        before, plain = plain, unquote(plain)
         if plain == before:
             break
     else:
