@@ -86,6 +86,9 @@ def test_mistakes_are_explained(
     [
         (["serv"], "there is no 'serv'; did you mean 'serve'?"),
         (["xyzzy"], "invalid choice: 'xyzzy'"),
+        (["serve", "--prot", "1"], "heddle serve: error: there is no --prot; did you mean --port?"),
+        (["serve", "--datas=x"], "there is no --datas; did you mean --data?"),
+        (["serve", "--xyzzy"], "unrecognized arguments: --xyzzy"),
         (["serve", "--port", "99999"], "a whole number from 0 to 65535"),
         (["serve", "--workers", "0"], "a whole number from 1 to"),
         (["serve", "--slow-s", "nan"], "a number of seconds"),

@@ -20,6 +20,7 @@ import msgspec
 
 from heddle import errors
 from heddle.api import openapi
+from heddle.api.connection import Protocol
 from heddle.api.http import BODY_MAX
 from heddle.api.mlflow import artifacts, experiments, logged_models, registry, runs
 from heddle.app import all_rows
@@ -37,7 +38,7 @@ under `/api/2.0/preview`. What is answered otherwise than by MLflow's own server
 STREAMS = """Answers go to standard output, remarks to standard error. A command that was refused says
 why in one line and ends with 2; one that found something wrong ends with 1.
 """
-MLFLOW = re.compile(r"^/(?:ajax-)?api/(?P<release>\d\.\d)/(?:preview/)?mlflow/(?P<call>.+)$")
+MLFLOW = re.compile(r"^/(?P<api>(?:ajax-)?api/\d\.\d)/(?:preview/)?mlflow/(?P<call>.+)$")
 
 
 def pages() -> dict[str, str]:
@@ -193,17 +194,21 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _mlflow_calls() -> str:
+    def plain(starts: set[str]) -> set[str]:
+        return {start for start in starts if not start.startswith("ajax")}
+
     calls: dict[tuple[str, str], set[str]] = {}
     others: list[tuple[str, str]] = []
     for row in all_rows():
         found = MLFLOW.match(row.path)
         if found:
-            calls.setdefault((found["call"], row.method), set()).add(found["release"])
+            calls.setdefault((found["call"], row.method), set()).add(found["api"])
         elif not row.path.startswith(("/api/v1", "/v1/", "/ajax-api/")):
             others.append((row.path, row.method))
     rows = [
-        [f"`{method} {call}`", ", ".join(f"`/api/{one}`" for one in sorted(releases))]
-        for (call, method), releases in sorted(calls.items())
+        # What only the page of MLflow calls stands under its prefix alone.
+        [f"`{method} {call}`", ", ".join(f"`/{one}`" for one in sorted(plain(starts) or starts))]
+        for (call, method), starts in sorted(calls.items())
     ]
     return _page(
         "MLflow's calls",
@@ -218,6 +223,7 @@ def _mlflow_calls() -> str:
 
 def _limits() -> Iterator[list[str]]:
     yield ["a request's body, files apart", f"{BODY_MAX:,} bytes"]
+    yield ["a request's line and headers", f"{Protocol.HEAD_MAX:,} bytes"]
     yield ["a key of a param, metric or tag", f"{KEY_MAX:,} characters"]
     for what, most in runs.BATCH_MAX.items():
         yield [f"{what} in one log-batch", f"{most:,}"]

@@ -34,6 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 class Parser(argparse.ArgumentParser):
     """A parser that says what was probably meant."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse does; an option that is nearly one of this command's is named here."""
+        found, rest = super().parse_known_args(args, namespace)
+        for word in rest:
+            given = word.partition("=")[0]
+            near = difflib.get_close_matches(given, self._option_string_actions, 1)
+            if word.startswith("--") and near:
+                self.error(f"there is no {given}; did you mean {near[0]}?")
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and end."""
         said, _, choices = message.partition(" (choose from ")

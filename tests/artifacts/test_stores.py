@@ -166,3 +166,15 @@ def amazons_signature(address: str, given: dict[str, str]) -> str:
 
 def test_a_disk_signs_nothing(tmp_path: Path) -> None:
     assert open_store(str(tmp_path)).sign(digest_of(b"x"), 60) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["s3:/bucket", "s3:bucket", "file:/srv/x", "ftp://host/x", "S3://b"]
+)
+def test_an_address_that_is_none_is_no_folder(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Invalid, match="begins with s3://, gs:// or az://"):
+        open_store(url)
+    assert not any(tmp_path.iterdir())

@@ -127,11 +127,12 @@ def open_blobs(url: str) -> Blobs:
 def open_store(url: str) -> Store:
     """The store alone, for work outside a server; raises as ``open_blobs``."""
     scheme, colon, rest = url.partition("://")
-    if not colon:
+    is_folder = not re.match(r"[A-Za-z][\w+.-]+:", url)
+    if is_folder:
         return DiskStore(Path(url).absolute())
-    if scheme == "file":
+    if scheme == "file" and colon:
         return DiskStore(Path(rest))
-    if scheme not in SCHEMES:
+    if scheme not in SCHEMES or not colon:
         raise Invalid(
             f"Files cannot be kept at {url!r}; name a folder, or an address that begins with"
             " s3://, gs:// or az://."
