@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api_client import Api
-from native_calls import call, refused, registered, trained
+from native_calls import HERE, call, refused, registered, trained
 
 
 def test_the_server_says_what_it_is(api):
@@ -131,3 +131,25 @@ def test_saved_views(api):
     assert refused(api, "GET", path, status=404)["code"] == "not_found"
     large = {"scope": "s", "name": "n", "document": {"x": "y" * 70_000}}
     assert refused(api, "POST", base, large)["code"] == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "says"),
+    [
+        ("POST", "/workspaces", {"name": "x", "descripton": "y"}, "did you mean description?"),
+        ("POST", "/workspaces", {"name": "x", "zz": 1}, "there are name, description."),
+        ("GET", f"{HERE}/items?kind=modle", None, "did you mean model?"),
+        ("GET", f"{HERE}/items?oder_by=name", None, "did you mean order_by?"),
+        (
+            "PATCH",
+            f"{HERE}/models/m/versions/1",
+            {"stage": "x"},
+            "there are Archived, None, Production, Staging.",
+        ),
+        ("POST", f"{HERE}/compare", {"items": [{"rn": "x"}]}, "did you mean run?"),
+    ],
+)
+def test_what_was_mistyped_is_told_what_was_meant(
+    api: Api, method: str, path: str, body: object, says: str
+) -> None:
+    assert says in refused(api, method, path, body)["message"]

@@ -6,12 +6,14 @@ reads the request into an ``Ask``. Failures leave in the API's one shape.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+import msgspec.inspect
 
 from heddle.api.http import Effect, Request, Row, Services, encode_json
 from heddle.api.native.shapes.kinds import Body, Query
@@ -144,7 +146,43 @@ def read_query(request: Request, query: type[Q], lists: Sequence[str] = ()) -> Q
     try:
         return msgspec.convert(given, query, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid(f"The query is wrong: {error}.") from None
+        raise Invalid(f"The query is wrong: {explained(error, query)}") from None
+
+
+def explained(error: msgspec.ValidationError, shape: type[Any]) -> str:
+    """What is wrong, with what could have stood there where it is one of a few names."""
+    said = str(error)
+    wrong = re.search(r"(?:unknown field `|enum value ')(.*?)[`'](?: - at `\$(.*)`)?$", said)
+    names = [] if wrong is None else _names_at(shape, wrong[2] or "")
+    if wrong is None or not names:
+        return f"{said}."
+    near = difflib.get_close_matches(wrong[1], names, 1)
+    return f"{said}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}.")
+
+
+def _names_at(shape: type[Any], path: str) -> list[str]:
+    """The fields of the object, or the values of the choice, to which a path such as ``.a[0].b`` leads."""
+    places = [msgspec.inspect.type_info(shape)]
+    for name in re.findall(r"\.(\w+)|\[[^]]*\]", path):
+        below: list[msgspec.inspect.Type] = []
+        for place in _kinds(places):
+            if isinstance(place, msgspec.inspect.StructType):
+                below += [each.type for each in place.fields if each.encode_name == name]
+            elif isinstance(place, msgspec.inspect.ListType) and not name:
+                below.append(place.item_type)
+        places = below
+    found: list[str] = []
+    for place in _kinds(places):
+        if isinstance(place, msgspec.inspect.StructType):
+            found += [each.encode_name for each in place.fields]
+        elif isinstance(place, msgspec.inspect.LiteralType):
+            found += [str(value) for value in place.values]
+    return found
+
+
+def _kinds(places: Sequence[msgspec.inspect.Type]) -> Iterator[msgspec.inspect.Type]:
+    for place in places:
+        yield from place.types if isinstance(place, msgspec.inspect.UnionType) else (place,)
 
 
 def _read_body(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
@@ -154,6 +192,6 @@ def _read_body(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(request.body or b"{}")
     except msgspec.ValidationError as error:
-        raise Invalid(f"The body is wrong: {error}.") from None
+        raise Invalid(f"The body is wrong: {explained(error, decoder.type)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The body is not JSON: {error}.") from None
