@@ -19,6 +19,7 @@ from bench import seed
 from bench.bulk import add_runs
 from bench.client import API, Client, Json, expect
 from bench.load import Request, send
+from bench.machine import cpu_s
 from bench.places import RUNS
 from bench.seed import BASE_MS, BATCH, RunData, create_experiment, create_run
 from bench.servers import FLAVOURS, Programs, Server
@@ -88,22 +89,29 @@ class Growth:
         what, size = named
         check(json.loads(send(client, request, 0)))
         taken: list[float] = []
+        used_s = cpu_s(server.pids())
         until = time.perf_counter() + LONGEST_S
         length = 0
         while len(taken) < ASKED and time.perf_counter() < until:
             began = time.perf_counter()
             length = len(send(client, request, 0))
             taken.append((time.perf_counter() - began) * 1000)
+        used_s = cpu_s(server.pids()) - used_s
         taken.sort()
         measured = {
             "what": what,
             "size": size,
             "p50_ms": median(taken),
             "p95_ms": taken[len(taken) * 95 // 100],
+            "cpu_ms": used_s * 1000 / len(taken),
             "memory_bytes": server.memory_bytes(),
             "note": f"{len(taken)} asked, {length / 1000:,.0f} kB each",
         }
-        print(f"growth: {what}, {size:,}: {measured['p50_ms']:.2f} ms", flush=True)
+        print(
+            f"growth: {what}, {size:,}: {measured['p50_ms']:.2f} ms,"
+            f" {measured['cpu_ms']:.2f} ms of processor",
+            flush=True,
+        )
         self._keep(measured)
 
     def _runs(self, server: Server, *, counts: Sequence[int]) -> None:

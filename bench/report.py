@@ -189,7 +189,17 @@ def _growth(results: Results) -> Iterator[str]:
         return
     yield from ("## Growth of Heddle", "")
     yield from _table_head(
-        ["What grows", "Size", "p50, ms", "p95, ms", "memory, MB", "Asked", "Taken"], left=1
+        [
+            "What grows",
+            "Size",
+            "p50, ms",
+            "p95, ms",
+            "processor, ms",
+            "memory, MB",
+            "Asked",
+            "Taken",
+        ],
+        left=1,
     )
     for held in results.growth:
         yield _line(
@@ -198,6 +208,7 @@ def _growth(results: Results) -> Iterator[str]:
                 f"{held['size']:,}",
                 f"{held['p50_ms']:.2f}",
                 f"{held['p95_ms']:.2f}",
+                f"{held['cpu_ms']:.2f}" if "cpu_ms" in held else "",
                 f"{held['memory_bytes'] / MB:,.0f}",
                 held["note"],
                 held.get("taken", ""),
