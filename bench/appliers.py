@@ -45,22 +45,23 @@ def table(path: str, rows: str, csv: str = "") -> dict[str, Any]:
     return {"rows": int(rows)}
 
 
-def models(folder: str) -> dict[str, Any]:
-    """Train the three models and save them with their signatures."""
+def models(folder: str, *names: str) -> dict[str, Any]:
+    """Train the models of these names and save them with their signatures."""
     import mlflow
-    from lightgbm import LGBMRegressor
     from mlflow.models import infer_signature
     from sklearn.ensemble import RandomForestRegressor
 
     chance = np.random.default_rng(7)
     inputs = pd.DataFrame(chance.normal(size=(20_000, len(COLUMNS))), columns=COLUMNS)
     target = inputs["x0"] * inputs["x1"] + np.sin(inputs["x2"]) + inputs["x3"] ** 2
-    made: dict[str, Any] = {
-        "forest-3": RandomForestRegressor(3, max_depth=8, random_state=0),
-        "forest-100": RandomForestRegressor(100, max_depth=8, random_state=0),
-        "lightgbm-100": LGBMRegressor(n_estimators=100, random_state=0, verbosity=-1),
-    }
-    for name, model in made.items():
+    for name in names:
+        kind, _, trees = name.partition("-")
+        if kind == "forest":
+            model: Any = RandomForestRegressor(int(trees), max_depth=8, random_state=0)
+        else:
+            from lightgbm import LGBMRegressor
+
+            model = LGBMRegressor(n_estimators=int(trees), random_state=0, verbosity=-1)
         model.fit(inputs, target)
         save = getattr(mlflow, FLAVORS[name]).save_model
         signature = infer_signature(inputs, model.predict(inputs))
@@ -72,7 +73,7 @@ def models(folder: str) -> dict[str, Any]:
             pip_requirements=[FLAVORS[name].replace("sklearn", "scikit-learn")],
             **given,
         )
-    return {"models": list(made)}
+    return {"models": list(names)}
 
 
 def _native(model: str) -> Any:
@@ -183,6 +184,24 @@ def digest(out: str) -> dict[str, Any]:
         return {"rows": len(values), "digest": hashlib.sha256(values.tobytes()).hexdigest()}
     total, rows = hashlib.sha256(), 0
     for values in _predictions(out):
+        total.update(values.tobytes())
+        rows += len(values)
+    return {"rows": rows, "digest": total.hexdigest()}
+
+
+def truth(model: str, path: str) -> dict[str, Any]:
+    """As `digest`, of what `mlflow.pyfunc` predicts for a table, or for a CSV as pandas reads it."""
+    import mlflow
+
+    predict = mlflow.pyfunc.load_model(model).predict
+    total, rows = hashlib.sha256(), 0
+    frames = (
+        pd.read_csv(path, chunksize=BATCH)
+        if path.endswith(".csv")
+        else (batch.to_pandas() for batch in pq.ParquetFile(path).iter_batches(batch_size=BATCH))
+    )
+    for frame in frames:
+        values = np.asarray(predict(frame), dtype=np.float64)
         total.update(values.tobytes())
         rows += len(values)
     return {"rows": rows, "digest": total.hexdigest()}

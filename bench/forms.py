@@ -120,7 +120,7 @@ FULL = Form(
     postgres_size=Size(runs=1000, many_runs=0, history=10_000, versions=200),
     starts=3,
     scoring=Tables(
-        rows=4_000_000, csv_rows=262_144, long_rows=50_000_000, rounds=3, budget_s=300.0
+        rows=4_000_000, csv_rows=262_144, long_rows=50_000_000, rounds=3, budget_s=1_200.0
     ),
     run_counts=(10_000, 100_000, 1_000_000),
 )

@@ -77,7 +77,7 @@ class Scoring:
     def _prepare(self) -> None:
         csv = f"{self._place / 'in.csv'}:{self._sizes.csv_rows}"
         self._program("table", str(self._place / "in.parquet"), str(self._sizes.rows), csv)
-        self._program("models", str(self._place))
+        self._program("models", str(self._place), *MODELS)
 
     def _round(self, model: str, number: int) -> None:
         # First what says which bits are right.
@@ -113,8 +113,10 @@ class Scoring:
         folder = str(self._place / model)
         try:
             found = getattr(self, f"_{engine}")(folder, str(source), out)
-            if engine != "alone":
-                self._check(engine, model, out)
+            if engine == "models_predict":
+                self._compare(out, self._program("truth", folder, str(source)))
+            elif engine != "alone":
+                self._check(model, out)
         finally:
             for left in self._place.glob("out*"):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -123,14 +125,16 @@ class Scoring:
         print(f"scoring: {engine}, {model}: {rate:,.0f} rows/s", flush=True)
         return found | {"rate": rate, "start_s": found["wall_s"] - seconds}
 
-    def _check(self, engine: str, model: str, out: str) -> None:
+    def _check(self, model: str, out: str) -> None:
         made = self._program("digest", out)
-        if engine == "models_predict":
-            expect(made["rows"] == self._sizes.csv_rows, f"{made['rows']} predictions were written")
-            return
         expect(made["rows"] == self._sizes.rows, f"{made['rows']} rows were written")
         known = self._truth.setdefault(model, made["digest"])
         expect(made["digest"] == known, "the predictions are not those of mlflow.pyfunc")
+
+    def _compare(self, out: str, known: Json) -> None:
+        made = self._program("digest", out)
+        expect(made["rows"] == known["rows"], f"{made['rows']} rows were written")
+        expect(made["digest"] == known["digest"], "the predictions are not those of mlflow.pyfunc")
 
     def _alone(self, folder: str, source: str, out: str) -> Json:
         del out
@@ -165,7 +169,7 @@ class Scoring:
         said, taken = self._watch(["-m", "heddle", "predict", "--json", *words])
         receipt = json.loads(said)
         # Spark loads models in its tasks, as it does for spark_udf: that is within the time of both.
-        began_ms = receipt.get("loaded_ms") or receipt["started_ms"]
+        began_ms = receipt["started_ms" if "spark" in words else "loaded_ms"]
         seconds = (receipt["ended_ms"] - began_ms) / 1000
         return taken | {"rows": receipt["rows"], "seconds": seconds}
 
@@ -176,9 +180,10 @@ class Scoring:
         source, out = str(self._place / "long.parquet"), str(self._place / "out.parquet")
         try:
             self._program("table", source, str(self._sizes.long_rows))
-            found = self._command(str(self._place / "forest-3"), source, out)
-            made = self._program("digest", out)
-            expect(made["rows"] == self._sizes.long_rows, f"{made['rows']} rows were written")
+            folder = str(self._place / "forest-3")
+            found = self._command(folder, source, out)
+            self._compare(out, self._program("truth", folder, source))
+            expect(found["rows"] == self._sizes.long_rows, f"{found['rows']} rows were scored")
         except FAILURES as failure:
             self._fail("heddle, long table", failure)
             return

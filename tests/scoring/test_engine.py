@@ -18,7 +18,7 @@ import pytest
 
 import applied_models
 from heddle.errors import AlreadyExists, Invalid
-from heddle.scoring import local, targets
+from heddle.scoring import local, parts
 from heddle.scoring.children import Child
 from heddle.scoring.plan import Input, Model, Output, Plan
 
@@ -233,15 +233,15 @@ def test_nothing_is_seen_of_a_cancelled_or_failed_job(forest, source, tmp_path):
 def test_a_broken_job_goes_on_after_its_last_finished_part(forest, source, tmp_path, monkeypatch):
     plan = make_plan(forest, source, f"{tmp_path}/out/", batch_rows=100)
     monkeypatch.setattr(local, "split", lambda pieces: plans_split(pieces, 200))
-    real, finished = targets.Target.finish, []
+    real, finished = parts.PartFile.finish, []
 
-    def finish(self: targets.Target, index: int) -> None:
-        real(self, index)
-        finished.append(index)
+    def finish(self: parts.PartFile) -> None:
+        real(self)
+        finished.append(len(finished))
         if len(finished) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(targets.Target, "finish", finish)
+    monkeypatch.setattr(parts.PartFile, "finish", finish)
     with pytest.raises(KeyboardInterrupt):
         local.run(plan, job="j")
     assert not (tmp_path / "out").exists()

@@ -22,6 +22,8 @@ ROOTS = ("/srv/tables", "/data/share/", "s3://bucket/lake", "postgresql://db.loc
         ("s3://bucket/lake/a/b.parquet", "s3://bucket/lake/a/b.parquet"),
         ("s3a://bucket/lake/a", "s3://bucket/lake/a"),
         ("postgres://ann@db.local:5432/sales#public.t", "postgresql://ann@db.local:5432/sales#public.t"),
+        ("postgresql://db.local:5432/sales?sslmode=require&connect_timeout=5#t",
+         "postgresql://db.local:5432/sales?sslmode=require&connect_timeout=5#t"),
     ],
 )  # fmt: skip
 def test_what_lies_under_a_root_is_found_in_full(address, full):
@@ -48,6 +50,12 @@ def test_what_lies_under_a_root_is_found_in_full(address, full):
         "https://bucket/lake/x",
         "postgresql://evil/sales#t",
         "postgresql://db.local:5432/sales/x?host=evil#t",
+        "postgresql://db.local:5432/sales?host=evil#t",
+        "postgresql://db.local:5432/sales?sslmode=require&host=evil#t",
+        "postgresql://db.local:5432/sales?sslmode=%26host=evil#t",
+        "postgresql://db.local:5432/sales?sslmode=a?host=evil#t",
+        "postgresql://db.local:5432/sales%3Fhost=evil#t",
+        "s3://bucket/lake/a?sslmode=require",
         "postgresql://db.local:5432/salesman#t",
         "postgresql://ann:secret@db.local:5432/sales#t",
         "SELECT * FROM '/etc/passwd'",

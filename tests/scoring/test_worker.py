@@ -231,6 +231,10 @@ def test_a_job_is_done_with_a_receipt(api, slow):
         again = ended(api, submit(api))
         assert (again["state"], again["attempts"]) == ("failed", 1)
         assert "there already" in again["error"]
+        # Spark is not among what this worker was installed with.
+        apart = submit(api, engine="spark", output={"address": "apart/"})
+        assert apart["plan"]["engine"] == "spark"
+        assert "This worker has no Spark" in ended(api, apart)["error"]
 
 
 @pytest.mark.parametrize(

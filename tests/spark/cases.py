@@ -6,10 +6,17 @@ session is classic or a client of Spark Connect, HEDDLE_TEST_SERVER where a Hedd
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -30,13 +37,16 @@ from heddle.cli import main
 from heddle.errors import AlreadyExists, HeddleError, Invalid, NotFound
 from heddle.scoring import local as local_engine
 from heddle.scoring.check import SchemaRefused
-from heddle.scoring.plan import Input, Model, Output, Plan
-from heddle.scoring.spark import engine
+from heddle.scoring.plan import Input, Model, Output, Plan, encode
+from heddle.scoring.spark import driver, engine, gather
 from heddle.spark import ModelTransformer, sql
 
 KIND = os.environ["HEDDLE_TEST_SPARK"]
 IS_CONNECT = KIND == "connect"
+IS_OLD = os.environ["HEDDLE_TEST_VERSION"] != "4"
 ROWS = 3000
+# What is the same whatever Spark it is, or costs much: shown on one of them.
+once = pytest.mark.skipif(IS_CONNECT or IS_OLD, reason="shown on the newest classic one")
 MANY = """
 class Model(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
@@ -50,6 +60,13 @@ FAILS = """
 class Model(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
         raise ValueError("too cold for this model")
+"""
+SLOW = """
+class Model(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        import time
+        time.sleep(0.5)
+        return model_input["a"]
 """
 PRISONER = """
 class Model(mlflow.pyfunc.PythonModel):
@@ -101,6 +118,11 @@ def models(tmp_path_factory):
             applied_models.custom,
             code=FAILS,
             signature=signed(numbers, applied_models.columns(("y", "double"))),
+        ),
+        "slow": partial(
+            applied_models.custom,
+            code=SLOW,
+            signature=signed(one, applied_models.columns(("y", "double"))),
         ),
         "times": partial(
             applied_models.custom,
@@ -222,6 +244,7 @@ def test_functions_of_columns(models, table, frame, spark):
         wrong.collect()
 
 
+@once
 def test_what_does_not_fit_is_said_before_the_first_row(models, table):
     given = table.select("id", F.col("a").cast("string").alias("a"), F.col("b").alias("B_"), "d")
     with pytest.raises(SchemaRefused) as refused:
@@ -246,6 +269,7 @@ def test_a_model_that_fails_says_so_in_its_own_words(models, table):
     assert first.agg(F.count("y")).first()[0] == ROWS
 
 
+@once
 def test_models_are_shut_in(table, tmp_path):
     import socket
 
@@ -325,6 +349,7 @@ WRONG = [
 ]
 
 
+@once
 @pytest.mark.parametrize(("statement", "words", "at"), WRONG)
 def test_sql_that_is_wrong_is_said_with_its_place(models, table, spark, statement, words, at):
     table.createOrReplaceTempView("rows")
@@ -369,6 +394,39 @@ def test_models_of_a_server_by_version_alias_and_latest(table, frame):
         ModelTransformer(modelName=name, modelVersion=7, server=server).transform(filled)
 
 
+@once
+def test_a_job_of_a_server_with_spark(source, tmp_path):
+    """The process that a worker starts for a job, told to use Spark."""
+    data, place = Path(os.environ["HEDDLE_TEST_DATA"]), str(tmp_path)
+    plan = plan_of(
+        f"spark {KIND} {pyspark.__version__}/2", source, tmp_path / "out", mapping={"c": "a"}
+    )
+    asked = {
+        "kind": "apply", "job": "1-a", "plan": json.loads(encode(plan)), "roots": [place],
+        "database": f"sqlite:///{data / 'heddle.db'}", "artifacts": str(data / "blobs"),
+        "cache": os.environ["HEDDLE_CACHE"],
+    }  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "heddle.scoring.job_process"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               start_new_session=True)  # fmt: skip
+    said = []
+    process.stdin.write(json.dumps(asked) + "\n")
+    process.stdin.flush()
+    for line in process.stdout:
+        said.append(json.loads(line))
+        if "publish" in said[-1]:
+            assert not (tmp_path / "out").exists()
+            process.stdin.write(json.dumps({"publish": True}) + "\n")
+            process.stdin.flush()
+        if "receipt" in said[-1] or "error" in said[-1]:
+            break
+    process.kill()
+    process.wait()
+    made = said[-1].get("receipt", said[-1])
+    assert (made.get("rows"), made.get("engine")) == (ROWS, f"spark {pyspark.__version__}"), made
+    assert pq.read_table(tmp_path / "out").num_rows == ROWS
+
+
 # ---- whole plans -----------------------------------------------------------------------------
 
 
@@ -384,7 +442,7 @@ def source(frame, tmp_path):
 
 
 def plan_of(model, source, output, **more):
-    given = {key: more.pop(key) for key in ("mode", "columns", "predictions") if key in more}
+    given = {key: more.pop(key) for key in ("mode", "key", "columns", "predictions") if key in more}
     return Plan(model=Model(uri=model), input=Input(address=str(source)),
                 output=Output(address=str(output), **given), engine="spark", **more)  # fmt: skip
 
@@ -418,16 +476,112 @@ def test_a_plan_writes_everything_and_a_receipt(models, spark, frame, source, tm
     assert again.key == made.key
     with pytest.raises(AlreadyExists):
         engine.run(again)
-    over = plan_of(models("forest"), source, output, mode="overwrite")
-    if IS_CONNECT:
-        with pytest.raises(Invalid, match="Spark Connect"):
-            engine.prepare(over, spark)
+    if IS_OLD:
         return
-    engine.run(engine.prepare(over, spark))
-    assert set(pq.read_table(output).column_names) == {*frame.columns, "predictions"}
+    for mode, rows, key in (("overwrite", 1, ()), ("append", 2, ()), ("overwrite", 1, ()),
+                            ("merge", 1, ("id",))):  # fmt: skip
+        over = plan_of(models("forest"), source, output, mode=mode, key=key)
+        engine.run(engine.prepare(over, spark))
+        found = pq.read_table(output)
+        assert set(found.column_names) == {*frame.columns, "predictions"}
+        assert found.num_rows == rows * ROWS
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "local.parquet", "out"]
+    # Delta is written by the driver where Spark has none, and read by tasks.
+    delta = msgspec.structs.replace(plan.output, address=str(tmp_path / "delta"), format="delta")
+    engine.run(engine.prepare(msgspec.structs.replace(plan, output=delta), spark))
+    late = plan_of(models("many"), tmp_path / "delta", tmp_path / "late", mapping={"a": "y"})
+    made = engine.run(engine.prepare(late, spark))
+    assert (made.rows, made.input["format"], made.input["version"]) == (ROWS, "delta", 0)
 
 
+@pytest.mark.skipif(not IS_CONNECT and not IS_OLD, reason="shown on the others")
+def test_where_executors_see_other_files_spark_reads_and_writes(
+    models, spark, frame, source, tmp_path, monkeypatch
+):
+    """The driver's files cannot be seen, as on a cluster without a shared disk."""
+    real = gather.Tasks._work
+
+    def elsewhere(self, prepared, aside, count):
+        work = real(self, prepared, aside, count)
+        return dataclasses.replace(work, aside=dataclasses.replace(aside, folder=Path("/nowhere")))
+
+    monkeypatch.setattr(gather.Tasks, "_work", elsewhere)
+    output = tmp_path / "out"
+    plan = plan_of(models("forest"), source, output)
+    made = engine.run(engine.prepare(plan, spark))
+    found = pq.read_table(output).to_pandas().sort_values("id", ignore_index=True)
+    known = pyfunc(models("forest"), numbers(frame))
+    assert found["predictions"].to_numpy().tobytes() == known.tobytes()
+    assert made.predictions[0].mean == pytest.approx(known.mean())
+    assert engine.is_done(plan, spark, made.job)
+    appended = plan_of(models("forest"), source, output, mode="append")
+    with pytest.raises(Invalid, match="see the same files"):
+        engine.run(engine.prepare(appended, spark))
+
+
+def children():
+    """The confined processes that this session's executors have started."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (place / "cmdline").read_text()
+        except OSError:
+            continue
+        if "confine.py" in said and os.environ["SPARK_LOCAL_DIRS"] in said:
+            found.append(int(place.name))
+    return found
+
+
+@pytest.mark.skipif(IS_OLD, reason="shown on the others")
+def test_killed_children_and_cancelling(models, spark, source, tmp_path):
+    slow = plan_of(models("slow"), source, tmp_path / "out", batch_rows=200)
+    killed = []
+
+    def kill():
+        while not (found := children()):
+            time.sleep(0.1)
+        time.sleep(0.5)
+        killed.extend(found)
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    work = engine.prepare(slow, spark)
+    for pid in children():
+        os.kill(pid, signal.SIGKILL)
+    threading.Thread(target=kill, daemon=True).start()
+    made = engine.run(work)
+    assert killed
+    assert made.rows == ROWS
+    assert made.predictions[0].mean == made.inputs[0].mean
+    cancel = threading.Event()
+    slow = plan_of(models("slow"), source, tmp_path / "never", batch_rows=10)
+    work = engine.prepare(slow, spark)
+    began = time.monotonic()
+    threading.Timer(1.0, cancel.set).start()
+    with pytest.raises(local_engine.Cancelled):
+        engine.run(work, cancel=cancel)
+    # All of its 300 batches would have taken at least two minutes.
+    assert time.monotonic() - began < 60
+    assert not [path for path in tmp_path.iterdir() if path.name not in ("in", "out")]
+
+
+@once
+def test_a_suspicious_model_is_refused(models, spark, table, source, tmp_path, monkeypatch):
+    real = driver.models.fetch
+
+    def labelled(*given):
+        model, found, folder = real(*given)
+        return model, dataclasses.replace(found, label="suspicious"), folder
+
+    monkeypatch.setattr(driver.models, "fetch", labelled)
+    with pytest.raises(Invalid, match="found suspicious, so it is not loaded"):
+        engine.prepare(plan_of(models("forest"), source, tmp_path / "out"), spark)
+    with pytest.raises(Invalid, match="found suspicious, so it is not loaded"):
+        ModelTransformer(modelName=models("forest")).transform(table)
+
+
+@once
 def test_other_formats(models, spark, frame, tmp_path):
     frame.to_csv(tmp_path / "in.csv", index=False)
     plan = plan_of(models("forest"), tmp_path / "in.csv", tmp_path / "out.jsonl")
@@ -439,12 +593,15 @@ def test_other_formats(models, spark, frame, tmp_path):
     assert (made.rows, made.inputs[2].nulls) == (ROWS, frame["c"].isna().sum())
 
 
-def test_a_plan_that_fails_leaves_nothing(models, spark, source, tmp_path):
+def test_a_plan_that_fails_leaves_nothing(models, spark, frame, source, tmp_path):
+    csv = tmp_path / "in.csv"
+    frame.head(10).to_csv(csv, index=False)
     with pytest.raises(Invalid, match="too cold for this model"):
         engine.run(engine.prepare(plan_of(models("fails"), source, tmp_path / "out"), spark))
     assert not list(tmp_path.glob("out/*.parquet"))
     for more, words in (
-        ({"mode": "append"}, "append to a Delta table"),
+        ({"mode": "append", "source": csv}, "append to a Delta table"),
+        ({"mode": "merge", "key": ("id",), "source": csv}, "merges on a key only where"),
         ({"source": tmp_path / "nothing"}, "nothing at"),
         ({"source": tmp_path / "x.arrow"}, "is read by --engine local"),
         ({"output": tmp_path / "x.arrow"}, "is written by --engine local"),
@@ -454,7 +611,7 @@ def test_a_plan_that_fails_leaves_nothing(models, spark, source, tmp_path):
         given = {"source": source, "output": tmp_path / "out2", **more}
         with pytest.raises(HeddleError, match=words):
             engine.prepare(plan_of(models("forest"), **given), spark)
-    delta = plan_of(models("forest"), source, tmp_path / "delta")
+    delta = plan_of(models("forest"), csv, tmp_path / "delta")
     delta = msgspec.structs.replace(
         delta, output=msgspec.structs.replace(delta.output, format="delta")
     )

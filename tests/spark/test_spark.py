@@ -19,7 +19,7 @@ from running_servers import SOURCE, heddle_server
 
 HERE = Path(__file__).parent
 NEWEST = {"3.5": (3, 11)}
-RUN_S = 400
+RUN_S = 600
 # The first run makes an environment, which has to fetch a few hundred megabytes.
 pytestmark = pytest.mark.timeout(1200)
 
@@ -58,7 +58,7 @@ def test_models_on_spark(version: str, kind: str, server: tuple[str, Path], tmp_
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "--import-mode=importlib", "-c", os.devnull,
          "--noconftest", "-p", "no:cacheprovider", f"--rootdir={HERE}", f"--basetemp={tmp_path / 'cases'}",
-         "--durations=5", HERE / "cases.py"],
+         "--durations=12", HERE / "cases.py"],
         cwd=tmp_path,
         env={
             **kept,

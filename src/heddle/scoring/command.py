@@ -7,7 +7,8 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def predict(args: argparse.Namespace) -> int:
     known = None if args.again else local.find_done(plan, receipt.find(key, kept))
     if known is not None:
         return _show_known(known, as_json=args.json)
-    made = _run(plan, prepared, quiet=args.json)
+    made = _watched(partial(local.run, plan, prepared=prepared), quiet=args.json)
     receipt.save(made, kept)
     _show(made, as_json=args.json)
     return 0
@@ -171,7 +172,7 @@ def _predict_on_spark(args: argparse.Namespace, plan: Plan, home: Any, kept: Pat
     spark = engine.session(args.spark_master, args.spark_remote)
     try:
         work = engine.prepare(plan, spark, home=home)
-        for warning in work.ready.prepared.verdict.warnings:
+        for warning in work.prepared.verdict.warnings:
             _tell(f"warning: {warning}")
         if args.check:
             _tell(FITS)
@@ -179,7 +180,7 @@ def _predict_on_spark(args: argparse.Namespace, plan: Plan, home: Any, kept: Pat
         known = None if args.again else receipt.find(work.key, kept)
         if known is not None and engine.is_done(plan, spark, known.job):
             return _show_known(known, as_json=args.json)
-        made = engine.run(work)
+        made = _watched(partial(engine.run, work), quiet=args.json)
     finally:
         spark.stop()
     receipt.save(made, kept)
@@ -197,7 +198,7 @@ def _tell(words: str) -> None:
     sys.stderr.write(f"{words}\n")
 
 
-def _run(plan: Plan, prepared: Any, *, quiet: bool) -> Any:
+def _watched(run: Callable[..., Any], *, quiet: bool) -> Any:
     """Run a plan while a bar shows how far it is; Ctrl+C cancels it."""
     from rich.console import Console  # noqa: PLC0415 -- only where it is shown
     from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
@@ -226,7 +227,7 @@ def _run(plan: Plan, prepared: Any, *, quiet: bool) -> Any:
                 bar.update(task, description=progress.stage, completed=progress.rows,
                            total=total, shown=shown)  # fmt: skip
 
-            return local.run(plan, prepared=prepared, tell=tell, cancel=cancel)
+            return run(tell=tell, cancel=cancel)
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from heddle.errors import Conflict, Corrupt, HeddleError, Unavailable
+from heddle.errors import Conflict, Corrupt, HeddleError, Invalid, Unavailable
 from heddle.scoring import plan as plans
 from heddle.scoring import roots
 
@@ -116,7 +116,7 @@ def _tidy(request: Mapping[str, Any]) -> dict[str, Any]:
     output = _plan(request).output
     # As one that may overwrite, since whether it may be written is not the question.
     output = msgspec.structs.replace(output, mode="overwrite", key=())
-    Target(output, request["job"]).discard()
+    Target(output, request["job"]).aside.discard()
     return {"receipt": {}}
 
 
@@ -139,15 +139,36 @@ def _predict(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
         if progress.stage == "committing":
             talk.ask_to_publish()
 
-    home = models.DataFolder(request["database"], request["artifacts"])
-    tell(local.Progress("preparing"))
-    prepared = local.prepare(plan, home=home, cache=Path(request["cache"]))
-    # Nobody may have looked at these files yet, and they are about to be loaded.
-    prepared.label = prepared.label or scan_folder(prepared.folder).label
-    receipt = local.run(
-        plan, job=request["job"], prepared=prepared, tell=tell, cancel=talk.cancelling
+    home, cache = (
+        models.DataFolder(request["database"], request["artifacts"]),
+        Path(request["cache"]),
     )
+    tell(local.Progress("preparing"))
+    # Nobody may have looked at these files yet, and they are about to be loaded.
+    _, found, folder = models.fetch(home, plan.model, cache)
+    local.refuse_label(found.label or scan_folder(folder).label, found.title, plan)
+    told = {"job": request["job"], "tell": tell, "cancel": talk.cancelling}
+    if plan.engine == "spark":
+        receipt = _run_on_spark(plan, home, cache, told)
+    else:
+        receipt = local.run(plan, prepared=local.prepare(plan, home=home, cache=cache), **told)
     return {"receipt": receipt, "version": receipt.model.version}
+
+
+def _run_on_spark(plan: plans.Plan, home: Any, cache: Path, told: dict[str, Any]) -> Any:
+    """The receipt of a plan that is run by the Spark that this process finds configured."""
+    try:
+        from heddle.scoring.spark import engine  # noqa: PLC0415 -- only where Spark is meant
+    except ImportError:
+        raise Invalid(
+            "This worker has no Spark, for which the job asks: pip install 'heddle-ml[spark]' where"
+            " the worker runs, or submit the job with engine local."
+        ) from None
+    spark = engine.session()
+    try:
+        return engine.run(engine.prepare(plan, spark, home=home, cache=cache), **told)
+    finally:
+        spark.stop()
 
 
 if __name__ == "__main__":

@@ -28,17 +28,13 @@ from heddle.errors import Conflict, HeddleError, Invalid
 from heddle.scoring import environments, models, receipt, tables
 from heddle.scoring.check import Verdict, check, require
 from heddle.scoring.children import Child, ChildDied, ModelFailed
+from heddle.scoring.parts import Aside, PartFile, Written
 from heddle.scoring.plan import PREDICTIONS, Limits, Part, Plan, split
 from heddle.scoring.plan import check as check_plan
 from heddle.scoring.predictor import Refused, feed
 from heddle.scoring.signature import ARROW, ModelInfo, Signature, read_model
-from heddle.scoring.targets import Target, Writer
+from heddle.scoring.targets import Target
 
-BATCH_BYTES: Final = 8 * 1024 * 1024
-"""About how much a batch of inputs holds: enough to make its handling cheap, little to hold."""
-BATCH_ROWS: Final = (1024, 131_072)
-CELL_BYTES: Final = 24
-"""What a value without fixed width is taken to need until one knows."""
 TOLD_EVERY_S: Final = 0.2
 REPLACED_MAX: Final = 2
 """How often a child that died under its work is replaced before the job fails."""
@@ -324,7 +320,9 @@ def open_stream(prepared: Prepared, rows: int) -> Iterator[tuple[Stream, Batches
     held = set(fed) | set(
         source.schema.names if plan.output.columns is None else plan.output.columns
     )
-    size = plan.batch_rows or rows_in_batch(source.schema, sorted(held & set(source.schema.names)))
+    size = plan.batch_rows or tables.rows_in_batch(
+        source.schema, sorted(held & set(source.schema.names))
+    )
     count = plan.processes or (os.cpu_count() or 1)
     if 0 <= rows < size * count:
         count = max(1, min(count, -(-rows // size)))
@@ -334,8 +332,12 @@ def open_stream(prepared: Prepared, rows: int) -> Iterator[tuple[Stream, Batches
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         used = list(dict.fromkeys([*kept, *fed]))
         every = [Part(index=0, pieces=source.pieces)] if parts is None else parts
+        total = tables.rows_of(source)
         for part in every:
-            for batch in source.read(part.pieces, used, size):
+            read = source.read(part.pieces, used, size)
+            if total >= 0 and not plan.batch_rows:
+                read = tables.tapered(read, tables.rows_before(source, part.pieces), total)
+            for batch in read:
                 if batch.num_rows:
                     yield part.index, batch
 
@@ -381,13 +383,15 @@ def run(
     tell: Callable[[Progress], None] | None = None,
     cancel: threading.Event | None = None,
     prepared: Prepared | None = None,
+    engine: Engine | None = None,
 ) -> receipt.Receipt:
     """Run a plan to its end and write its output; the same ``job`` again goes on or does nothing.
 
     ``tell`` hears of progress a few times a second, from this thread; setting ``cancel`` ends it
     with ``Cancelled``. Parts are kept in ``staging`` (beside the output unless told) when it fails,
-    for the job to go on. Raises ``SchemaRefused`` before the first row, ``ModelFailed``, ``Invalid``,
-    ``NotFound``, ``AlreadyExists``, ``Unavailable``.
+    for the job to go on. They are done by ``engine``, children of this process unless told. Raises
+    ``SchemaRefused`` before the first row, ``ModelFailed``, ``Invalid``, ``NotFound``,
+    ``AlreadyExists``, ``Unavailable``.
     """
     say = tell or _unheard
     job = job or new_job()
@@ -397,7 +401,8 @@ def run(
         prepared = prepare(plan, home=home, cache=cache)
     require(prepared.verdict, prepared.title)
     refuse_suspicious(prepared)
-    made = _Run(prepared, job, Target(plan.output, job, staging), say, cancel or threading.Event())
+    target = Target(plan.output, job, staging)
+    made = _Run(prepared, job, target, say, cancel or threading.Event(), engine or Engine())
     made.receipt.started_ms = started_ms
     return made.run()
 
@@ -408,11 +413,77 @@ def _unheard(_: Progress) -> None:
 
 def refuse_suspicious(prepared: Prepared) -> None:
     """Raise ``Invalid`` for a model that a scan found suspicious, unless the plan allows it."""
-    if prepared.label == "suspicious" and not prepared.plan.allow_suspicious:
+    refuse_label(prepared.label, prepared.title, prepared.plan)
+
+
+def refuse_label(label: str, title: str, plan: Plan) -> None:
+    """As `refuse_suspicious`, for what a scan has just said."""
+    if label == "suspicious" and not plan.allow_suspicious:
         raise Invalid(
-            f"{prepared.title} holds files that a scan found suspicious, so it is not loaded. Look"
+            f"{title} holds files that a scan found suspicious, so it is not loaded. Look"
             " at the findings on its page; to load it all the same: --allow-suspicious."
         )
+
+
+@dataclass(slots=True)
+class Applied:
+    """What an engine says of the parts that it did."""
+
+    rows: int = 0
+    predictions: list[receipt.Summary] = field(default_factory=list)
+    inputs: list[receipt.Summary] = field(default_factory=list)
+    processes: int = 0
+    walls: list[str] = field(default_factory=list)
+    libraries: dict[str, str] = field(default_factory=dict)
+    path: str = ""
+    loaded_ms: int = 0
+
+
+Heard = Callable[[int], None]
+"""What an engine tells how many rows it has done, now and then; raises ``Cancelled``."""
+
+
+class Engine:
+    """Applies a model to parts of a table, each written aside: here, in children of this process."""
+
+    name: str = "local"
+
+    def split(self, source: tables.Source) -> tuple[Part, ...]:
+        """The parts of a table; the same for the same table."""
+        return split(source.pieces)
+
+    def apply(
+        self, prepared: Prepared, aside: Aside, todo: Sequence[Part], heard: Heard
+    ) -> Applied:
+        """Do these parts; raises what a model or a table fails with, and what ``heard`` raises."""
+        rows = -1 if -1 in (each.rows for each in todo) else sum(each.rows for each in todo)
+        written = written_of(prepared, aside)
+        with open_stream(prepared, rows) as (stream, batches):
+            try:
+                for part, batch, predicted in stream.run(batches(written.kept, todo)):
+                    written.add(part, batch, predicted)
+                    heard(written.rows)
+                written.finish()
+            except BaseException:
+                with suppress(Exception):
+                    written.drop()
+                raise
+        return Applied(
+            written.rows, written.predictions, written.inputs, stream.count, stream.walls,
+            stream.libraries, stream.path, stream.loaded_ms,
+        )  # fmt: skip
+
+
+def written_of(prepared: Prepared, aside: Aside) -> Written:
+    """Where rows and predictions of a prepared plan go."""
+    kept = kept_columns(prepared.plan, prepared.source.schema)
+    return Written(aside, kept, [(step.name, step.column) for step in prepared.verdict.steps])
+
+
+def go_on(cancel: threading.Event) -> None:
+    """Raise ``Cancelled`` if this work shall stop."""
+    if cancel.is_set():
+        raise Cancelled("This work was cancelled; nothing of it was written.")
 
 
 class _Run:
@@ -425,6 +496,7 @@ class _Run:
         target: Target,
         say: Callable[[Progress], None],
         cancel: threading.Event,
+        engine: Engine,
     ) -> None:
         self.prepared = prepared
         self.plan = prepared.plan
@@ -432,12 +504,8 @@ class _Run:
         self.target = target
         self.say = say
         self.cancel = cancel
-        self.kept = kept_columns(self.plan, self.source.schema)
-        self.schema: pa.Schema | None = None
-        self.writer: Writer | None = None
-        self.part = -1
-        self.summaries: list[receipt.Summary] = []
-        self.inputs = [receipt.Summary(step.name) for step in prepared.verdict.steps]
+        self.engine = engine
+        self.applied = Applied()
         verdict = prepared.verdict
         self.receipt = receipt.Receipt(
             job=job,
@@ -456,118 +524,71 @@ class _Run:
             extra=list(verdict.extra),
             absent=list(verdict.absent),
             warnings=list(verdict.warnings),
+            engine=engine.name,
         )
 
     def run(self) -> receipt.Receipt:
         """Everything, in order."""
         if not self.target.is_committed():
-            parts = split(self.source.pieces)
-            if self.target.is_direct:
+            aside = self.target.aside
+            parts = self.engine.split(self.source)
+            if aside.is_one:
                 parts = (Part(index=0, pieces=tuple(self.source.pieces)),)
-            done = self.target.begin(self.receipt.key or f"{self.receipt.job}-unknown")
+            done = aside.begin(self.receipt.key or f"{self.receipt.job}-unknown")
             if not self.receipt.key and done:
                 # Nobody can say whether the input is what it was: nothing is taken over from before.
-                self.target.discard()
-                done = self.target.begin(f"{self.receipt.job}-unknown")
+                aside.discard()
+                done = aside.begin(f"{self.receipt.job}-unknown")
             try:
-                self._score([part for part in parts if part.index not in done], parts)
+                self._apply([part for part in parts if part.index not in done], parts)
                 self.say(Progress("committing", self.receipt.rows, self.receipt.rows))
-                self._go_on()
+                go_on(self.cancel)
                 self.target.commit()
             except BaseException as error:
-                self._abandon(error)
+                # What a failing model or table left behind would only fail again.
+                if aside.is_one or isinstance(error, HeddleError):
+                    aside.discard()
                 raise
         self._finish_receipt()
         return self.receipt
 
-    def _go_on(self) -> None:
-        if self.cancel.is_set():
-            raise Cancelled("This work was cancelled; nothing of it was written.")
-
-    def _abandon(self, error: BaseException) -> None:
-        if self.writer is not None:
-            with suppress(Exception):
-                self.writer.close()
-        # What a failing model or table left behind would only fail again.
-        keeps = not self.target.is_direct and not isinstance(error, HeddleError)
-        if not keeps or isinstance(error, Cancelled):
-            self.target.discard()
-
-    def _score(self, todo: Sequence[Part], parts: Sequence[Part]) -> None:
+    def _apply(self, todo: Sequence[Part], parts: Sequence[Part]) -> None:
         total = tables.rows_of(self.source)
         skipped = sum(part.rows for part in parts if part not in todo)
         self.say(Progress("loading the model", 0, total))
-        began = told = time.monotonic()
-        rows = 0
-        left = total - skipped if total >= 0 else -1
-        with open_stream(self.prepared, left) as (stream, batches):
-            self.receipt.processes = stream.count
-            self.receipt.rows = skipped
-            for part, batch, predicted in stream.run(batches(self.kept, todo)):
-                if rows == 0:
-                    began = time.monotonic()
-                self._write(part, batch, predicted)
-                rows += batch.num_rows
-                self.receipt.rows = skipped + rows
-                self._go_on()
-                if (now := time.monotonic()) - told > TOLD_EVERY_S:
-                    told = now
-                    self.say(_progress(skipped, rows, total, now - began))
-            self._close_part()
-            if self.schema is None and not skipped:
-                self._write_empty()
-        self.receipt.walls, self.receipt.libraries = stream.walls, stream.libraries
-        self.receipt.path, self.receipt.loaded_ms = stream.path, stream.loaded_ms
+        began = told = 0.0
 
-    def _write(self, part: int, batch: pa.RecordBatch, predicted: pa.RecordBatch) -> None:
-        if self.schema is None:
-            self.schema = self._output_schema(batch.schema, predicted.schema)
-            self.summaries = [receipt.Summary(name) for name in predicted.schema.names]
-        if part != self.part:
-            self._close_part()
-            self.part = part
-            self.writer = self.target.part(part, self.schema)
-        for summary, array in zip(self.summaries, predicted.columns, strict=False):
-            summary.add(array)
-        for summary, step in zip(self.inputs, self.prepared.verdict.steps, strict=True):
-            summary.add(batch.column(step.column))
-        arrays = [*(batch.column(name) for name in self.kept), *predicted.columns]
-        assert self.writer is not None  # noqa: S101 -- made above
-        self.writer.write(_as_written(arrays, predicted.schema, self.schema))
+        def heard(rows: int) -> None:
+            nonlocal began, told
+            go_on(self.cancel)
+            now = time.monotonic()
+            if rows and not began:
+                began = told = now
+            elif rows and now - told > TOLD_EVERY_S:
+                told = now
+                self.say(_progress(skipped, rows, total, now - began))
 
-    def _output_schema(self, given: pa.Schema, predicted: pa.Schema) -> pa.Schema:
-        both = sorted(set(self.kept) & set(predicted.names))
-        if both:
-            raise Invalid(
-                f"The input has columns that are called like predictions: {', '.join(both)}. Name"
-                " the predictions otherwise (--predictions), or leave those columns out (--columns)."
-            )
-        untyped = [field.name for field in predicted if pa.types.is_null(field.type)]
-        if untyped:
-            raise Invalid(
-                f"The model gave nothing but missing values for {', '.join(untyped)} in the first"
-                " batch, so the column has no type; log the model with a signature for its output."
-            )
-        return pa.schema([*(given.field(name) for name in self.kept), *predicted])
-
-    def _close_part(self) -> None:
-        if self.writer is not None:
-            writer, self.writer = self.writer, None
-            writer.close()
-            self.target.finish(self.part)
+        if any(part.rows for part in todo):
+            self.applied = self.engine.apply(self.prepared, self.target.aside, todo, heard)
+        self.receipt.rows = skipped + self.applied.rows
+        if not self.receipt.rows:
+            self._write_empty()
 
     def _write_empty(self) -> None:
         """A table without rows still has columns."""
-        fields = [self.source.schema.field(name) for name in self.kept]
-        self.target.part(0, pa.schema([*fields, *predicted_fields(self.prepared)])).close()
-        self.target.finish(0)
+        kept = kept_columns(self.plan, self.source.schema)
+        fields = [self.source.schema.field(name) for name in kept]
+        schema = pa.schema([*fields, *predicted_fields(self.prepared)])
+        PartFile(self.target.aside, 0, schema).finish()
 
     def _finish_receipt(self) -> None:
-        made = self.receipt
-        made.predictions = [summary.done() for summary in self.summaries]
-        made.inputs = [summary.done() for summary in self.inputs]
+        made, applied = self.receipt, self.applied
+        made.processes, made.loaded_ms = applied.processes, applied.loaded_ms
+        made.walls, made.libraries, made.path = applied.walls, applied.libraries, applied.path
+        made.predictions = [summary.done() for summary in applied.predictions]
+        made.inputs = [summary.done() for summary in applied.inputs]
         example = receipt.read_example(self.prepared.info.example)
-        for summary in self.inputs:
+        for summary in applied.inputs:
             found = receipt.drift_of(
                 summary.column, example.get(summary.column, ()), summary.sample
             )
@@ -582,32 +603,6 @@ def _progress(skipped: int, rows: int, total: int, seconds: float) -> Progress:
     return Progress("predicting", skipped + rows, total, rate, left)
 
 
-def _as_written(
-    arrays: Sequence[pa.Array], predicted: pa.Schema, schema: pa.Schema
-) -> pa.RecordBatch:
-    """The batch in the output's types; raises ``Invalid`` if the model changed its mind."""
-    start = len(schema) - len(predicted)
-    names = [field.name for field in schema][start:]
-    if names != predicted.names:
-        raise Invalid(
-            f"The model first gave the columns {', '.join(names)} and later"
-            f" {', '.join(predicted.names)}."
-        )
-    fitted = []
-    for array, wanted in zip(arrays, schema, strict=True):
-        made = array
-        if array.type != wanted.type:
-            try:
-                made = array.cast(wanted.type)
-            except pa.ArrowException as error:
-                raise Invalid(
-                    f"The model first gave {wanted.type} for '{wanted.name}' and later {array.type}:"
-                    f" {error}"
-                ) from None
-        fitted.append(made)
-    return pa.RecordBatch.from_arrays(fitted, schema=schema)
-
-
 def kept_columns(plan: Plan, table: pa.Schema) -> list[str]:
     """The input's columns that the output keeps; raises ``Invalid`` for one that is not there."""
     wanted = plan.output.columns
@@ -617,18 +612,6 @@ def kept_columns(plan: Plan, table: pa.Schema) -> list[str]:
     if lost:
         raise Invalid(f"The input has no column {', '.join(lost)} to keep.")
     return list(wanted)
-
-
-def rows_in_batch(schema: pa.Schema, columns: Sequence[str]) -> int:
-    """How many rows make a batch of about `BATCH_BYTES`, within bounds."""
-    width = 0
-    for name in columns:
-        try:
-            width += schema.field(name).type.bit_width // 8 or 1
-        except ValueError:
-            width += CELL_BYTES
-    low, high = BATCH_ROWS
-    return max(low, min(high, BATCH_BYTES // max(1, width)))
 
 
 def find_done(plan: Plan, known: receipt.Receipt | None) -> receipt.Receipt | None:

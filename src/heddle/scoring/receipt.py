@@ -135,11 +135,35 @@ class Summary:
             part = array[start :: self._stride] if self._stride > 1 else array[start:]
             self._parts.append(part)
             self._sampled += len(part)
-        while self._sampled > SAMPLE_MAX:
-            # Every other one stays: the sample is even over all rows so far.
+        self.thin(SAMPLE_MAX)
+
+    def thin(self, sample_max: int) -> None:
+        """Keep at most so many of the sample."""
+        while self._sampled > sample_max:
+            self._halve()
+
+    def _halve(self) -> None:
+        """Every other one stays: the sample is even over all rows so far."""
+        if self._parts:
             joined = pa.concat_arrays(self._parts)[::2]
-            self._stride *= 2
             self._parts, self._sampled = [joined], len(joined)
+        self._stride *= 2
+
+    def merge(self, other: Summary) -> None:
+        """Take in what another saw of the same column, of rows that follow; ``other`` is used up."""
+        self.rows += other.rows
+        self.nulls += other.nulls
+        self.nans += other.nans
+        self._low, self._high = min(self._low, other._low), max(self._high, other._high)
+        self._sum += other._sum
+        self._counted += other._counted
+        while self._stride < other._stride:
+            self._halve()
+        while other._stride < self._stride:
+            other._halve()
+        self._parts += other._parts
+        self._sampled += other._sampled
+        self.thin(SAMPLE_MAX)
 
     def _measure(self, array: pa.Array) -> None:
         if pa.types.is_float16(array.type):

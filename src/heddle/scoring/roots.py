@@ -16,6 +16,9 @@ from urllib.parse import unquote
 from heddle.errors import Invalid
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
+_ASKED = re.compile(r"\?([a-z_=&0-9A-Z.-]*)(?=#|$)")
+HARMLESS = ("application_name", "connect_timeout", "sslmode", "target_session_attrs")
+"""What a database's address may ask for; none of it says where the database is."""
 _LOCAL = ("", "file")
 _SIGNS = re.compile(r"[*?\[]")
 _STATEMENT = re.compile(r"\s*(?:SELECT|FROM|WITH|VALUES)\b|duckdb:", re.IGNORECASE)
@@ -37,6 +40,9 @@ def place(address: str, roots: Sequence[str]) -> str:
     scheme, rest = _parts(address)
     if scheme in _LOCAL:
         return _local(rest, roots, address)
+    if scheme == "postgresql":
+        _check_asked(rest, address)
+        rest = _ASKED.sub("", rest, count=1)
     plain = unquote(rest)
     # What several programs read in several ways must not decide what may be read, and what stands
     # behind a question mark may name another host.
@@ -48,8 +54,23 @@ def place(address: str, roots: Sequence[str]) -> str:
             " give it to the worker instead (for PostgreSQL in its .pgpass file)."
         )
     if any(_covers(root, scheme, rest) for root in roots):
-        return f"{scheme}://{rest}"
+        return f"{scheme}://{_parts(address)[1]}"
     raise _refused(address, roots)
+
+
+def _check_asked(rest: str, address: str) -> None:
+    """Raise ``Invalid`` if what stands behind the question mark could name another place."""
+    asked = _ASKED.search(rest)
+    wrong = [
+        name
+        for name in (each.partition("=")[0] for each in (asked[1].split("&") if asked else ()))
+        if name not in HARMLESS
+    ]
+    if wrong:
+        raise Invalid(
+            f"The address {_shown(address)!r} may say {', '.join(HARMLESS)} after the question mark,"
+            f" not {', '.join(wrong)}; the worker's own settings (PGHOST and the like) can."
+        )
 
 
 def _parts(address: str) -> tuple[str, str]:

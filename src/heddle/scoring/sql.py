@@ -27,6 +27,7 @@ from heddle.scoring import local
 from heddle.scoring.arguments import Choices, NotTaken, Statement, Step, find_home
 from heddle.scoring.calls import Probe, rewrite
 from heddle.scoring.children import Child, ChildDied
+from heddle.scoring.parts import PartFile
 from heddle.scoring.plan import Output
 from heddle.scoring.predictor import Refused, feed
 from heddle.scoring.targets import Target
@@ -281,18 +282,19 @@ def write(reader: pa.RecordBatchReader, address: str, mode: str) -> int:
     output = Output(address=address, mode=mode)  # type: ignore[arg-type]
     target = Target(output, local.new_job())
     rows = 0
-    target.begin("sql")
+    target.aside.begin("sql")
     try:
-        writer = target.part(0, reader.schema)
+        part = PartFile(target.aside, 0, reader.schema)
         try:
             for batch in reader:
-                writer.write(batch)
+                part.write(batch)
                 rows += batch.num_rows
-        finally:
-            writer.close()
-        target.finish(0)
+        except BaseException:
+            part.drop()
+            raise
+        part.finish()
         target.commit()
     except BaseException:
-        target.discard()
+        target.aside.discard()
         raise
     return rows

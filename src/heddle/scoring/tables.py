@@ -27,6 +27,14 @@ from heddle.scoring.plan import Format, Input, Piece, find_format
 
 EDGE_BYTES: Final = 64 * 1024
 """How much of the beginning and end of a file goes into its snapshot."""
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""About how much a batch of inputs holds: enough to make its handling cheap, little to hold."""
+BATCH_ROWS: Final = (1024, 131_072)
+FEWEST_ROWS: Final = 16_384
+TAPER: Final = 8
+"""No batch is larger than this share of the rows that are left, or than `FEWEST_ROWS`."""
+CELL_BYTES: Final = 24
+"""What a value without fixed width is taken to need until one knows."""
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 _PATTERN: Final = re.compile(r"[*?\[]")
 _HIDDEN: Final = ("_", ".")
@@ -51,6 +59,24 @@ def rows_of(source: Source) -> int:
     """How many rows a source holds, -1 where nobody knows."""
     counts = [piece.rows for piece in source.pieces]
     return -1 if -1 in counts else sum(counts)
+
+
+def rows_before(source: Source, pieces: Sequence[Piece]) -> int:
+    """How many rows lie before the first of some pieces, of a source whose rows are known."""
+    at = source.pieces.index(pieces[0]) if pieces else 0
+    return sum(piece.rows for piece in source.pieces[:at])
+
+
+def rows_in_batch(schema: pa.Schema, columns: Sequence[str]) -> int:
+    """How many rows make a batch of about `BATCH_BYTES`, within bounds."""
+    width = 0
+    for name in columns:
+        try:
+            width += schema.field(name).type.bit_width // 8 or 1
+        except ValueError:
+            width += CELL_BYTES
+    low, high = BATCH_ROWS
+    return max(low, min(high, BATCH_BYTES // max(1, width)))
 
 
 def open_source(table: Input, wanted: Mapping[str, pa.DataType] | None = None) -> Source:
@@ -250,14 +276,14 @@ class _Parquet:
     def read(
         self, pieces: Sequence[Piece], columns: Sequence[str], batch_rows: int
     ) -> Iterator[pa.RecordBatch]:
-        """As `Source.read`."""
+        """As `Source.read`; in the calling thread, since others are better busy with predicting."""
         target = pa.schema([self.schema.field(name) for name in columns])
         for path, groups in _runs(pieces):
             constants = self._constants.get(path, {})
             with self._open(path) as file:
                 inside = [name for name in columns if name in file.schema_arrow.names]
                 for batch in file.iter_batches(
-                    batch_size=batch_rows, row_groups=groups, columns=inside, use_threads=True
+                    batch_size=batch_rows, row_groups=groups, columns=inside, use_threads=False
                 ):
                     yield _fitted(batch, target, constants, path)
 
@@ -489,6 +515,22 @@ class InMemory:
         """As `Source.read`, once if the batches come from a reader."""
         del pieces
         yield from rebatch((batch.select(list(columns)) for batch in self._batches), batch_rows)
+
+
+def tapered(batches: Iterable[pa.RecordBatch], before: int, total: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches that grow smaller towards the end, so that all end together.
+
+    ``before`` rows were read or left out before, of ``total``: the sizes depend on nothing but where
+    in the table a batch lies, so that models which look at a whole batch give the same each time.
+    """
+    for batch in batches:
+        start = 0
+        while start < batch.num_rows:
+            most = max(FEWEST_ROWS, (total - before) // TAPER)
+            part = batch.slice(start, most)
+            start += part.num_rows
+            before += part.num_rows
+            yield part
 
 
 def rebatch(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

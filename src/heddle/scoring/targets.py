@@ -10,124 +10,39 @@ file that is made anew is written straight to its end; nothing of it is kept whe
 from __future__ import annotations
 
 import ctypes
-import json
-import math
 import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from heddle.errors import AlreadyExists, Invalid, NotFound, Unavailable
+from heddle.scoring.parts import JOB, Aside, make_writer, sync
 from heddle.scoring.plan import Format, Output, find_format
 from heddle.scoring.tables import list_files, place, postgres_parts
 
-JOB: Final = "heddle.job"
-"""The key of a job's id in the metadata of Parquet files and Delta's commits."""
 COMMITS: Final = "heddle_commits"
 RENAME_EXCHANGE: Final = 2
 AT_FDCWD: Final = -100
 Row_batches = Iterator[pa.RecordBatch]
 
 
-class Writer(Protocol):
-    """One file that is being written."""
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch."""
-
-    def close(self) -> None:
-        """Write what is held back and make the file whole."""
-
-
-class ParquetWriter:
-    """Parquet for speed: LZ4, dictionaries for texts alone. ``about`` goes into its metadata."""
-
-    def __init__(self, path: Path, schema: pa.Schema, about: Mapping[str, str]) -> None:
-        texts = [field.name for field in schema if _is_text(field.type)]
-        self._writer = pq.ParquetWriter(
-            path,
-            schema.with_metadata({key.encode(): value.encode() for key, value in about.items()}),
-            compression="lz4",
-            use_dictionary=texts,
-            write_statistics=True,
-        )
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch, as a group of rows."""
-        self._writer.write_batch(batch)
-
-    def close(self) -> None:
-        """Write the footer."""
-        self._writer.close()
-
-
-class _LineWriter:
-    """JSON lines."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8")
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a line for each row; times are ISO 8601, NaN is null as JSON has none."""
-        for row in batch.to_pylist():
-            line = json.dumps(row, default=str, ensure_ascii=False)
-            if "NaN" in line or "Infinity" in line:
-                finite = {key: _finite(value) for key, value in row.items()}
-                line = json.dumps(finite, default=str, ensure_ascii=False)
-            self._file.write(line + "\n")
-
-    def close(self) -> None:
-        """Flush."""
-        self._file.close()
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind))
-
-
-def make_writer(path: Path, kind: Format, schema: pa.Schema, about: Mapping[str, str]) -> Writer:
-    """A writer of a file in a format; raises ``Invalid`` for columns that the format cannot hold."""
-    if kind == "parquet":
-        return ParquetWriter(path, schema, about)
-    if kind == "jsonl":
-        return _LineWriter(path)
-    if kind == "csv":
-        nested = [field.name for field in schema if pa.types.is_nested(field.type)]
-        if nested:
-            raise Invalid(f"CSV cannot hold lists: {', '.join(nested)}. Write Parquet instead.")
-        import pyarrow.csv as pacsv  # noqa: PLC0415 -- only for this format
-
-        writer: Writer = pacsv.CSVWriter(str(path), schema)
-        return writer
-    tagged = schema.with_metadata({key.encode(): value.encode() for key, value in about.items()})
-    stream: Writer = pa.ipc.new_file(str(path), tagged)
-    return stream
-
-
 class Target:
-    """Where a job's rows go; the steps are `part`, `finish` for each, then `commit`.
+    """Where a job's rows go; ``aside`` holds its parts until `commit`.
 
-    ``aside`` is the folder that holds parts until then. Raises ``AlreadyExists`` when the mode is
+    Raises ``AlreadyExists`` when the mode is
     create and something is there, ``NotFound`` when merge has nothing to merge into.
     """
 
     def __init__(self, output: Output, job: str, staging: Path | None = None) -> None:
         self.output = output
         self.job = job
-        self.about = {JOB: job}
         self.is_remote = False
         named = output.format or find_format(output.address)
         self.kind: Format = named or "parquet"
@@ -143,7 +58,8 @@ class Target:
             if not self.is_remote:
                 # Beside the table, so that a rename is enough.
                 base = staging or self.path.parent
-        self.aside = base / f".heddle-{job}"
+        kind = self.kind if self.is_direct else "parquet"
+        self.aside = Aside(base / f".heddle-{job}", job, kind, is_one=self.is_direct)
         self._check()
 
     def _check(self) -> None:
@@ -177,43 +93,12 @@ class Target:
         anew = self.output.mode in ("create", "overwrite")
         return anew and not self.is_database and self.kind != "delta" and not self.is_folder
 
-    # ---- parts -------------------------------------------------------------------------------
-
-    def begin(self, identity: str) -> set[int]:
-        """Make the folder aside; the parts in it that this same work finished before."""
-        mark = self.aside / "identity"
-        if self.aside.is_dir() and (not mark.is_file() or mark.read_text() != identity):
-            shutil.rmtree(self.aside)
-        self.aside.mkdir(parents=True, exist_ok=True)
-        mark.write_text(identity)
-        if self.is_direct:
-            return set()
-        return {int(path.stem.rpartition("-")[2]) for path in self._parts()}
-
-    def _parts(self) -> list[Path]:
-        return sorted(self.aside.glob("part-*.parquet"))
-
-    def part(self, index: int, schema: pa.Schema) -> Writer:
-        """A writer for one part; with `is_direct`, part 0 is everything."""
-        kind = self.kind if self.is_direct else "parquet"
-        return make_writer(self.aside / f"writing-{index:06}", kind, schema, self.about)
-
-    def finish(self, index: int) -> None:
-        """Give a closed part its name, for good."""
-        path = self.aside / f"writing-{index:06}"
-        _sync(path)
-        path.rename(self.aside / f"part-{index:06}.parquet")
-
-    def discard(self) -> None:
-        """Remove everything that was written aside."""
-        shutil.rmtree(self.aside, ignore_errors=True)
-
     # ---- the last step -----------------------------------------------------------------------
 
     def commit(self) -> None:
         """Make the table what it shall be, at once; what was aside is gone afterwards."""
         if self.is_committed():
-            self.discard()
+            self.aside.discard()
             return
         if self.is_database:
             _to_postgres(self)
@@ -223,16 +108,16 @@ class Target:
             self._to_folder()
         else:
             self._to_file()
-        self.discard()
+        self.aside.discard()
 
     def _to_file(self) -> None:
         mode = self.output.mode
-        whole = self.aside / "part-000000.parquet"
+        whole = self.aside.folder / "part-000000.parquet"
         if mode in ("append", "merge") and self.exists():
-            whole = self.aside / "whole"
+            whole = self.aside.folder / "whole"
             self._write_whole(whole, [str(self.path)] if not self.is_remote else None)
         elif not self.is_direct:
-            whole = self.aside / "whole"
+            whole = self.aside.folder / "whole"
             self._write_whole(whole, [])
         if self.is_remote:
             self.filesystem.create_dir(str(self.path.parent), recursive=True)
@@ -245,29 +130,29 @@ class Target:
                 raise AlreadyExists(f"'{self.path}' has come to be meanwhile.") from None
         else:
             whole.replace(self.path)
-        _sync(self.path.parent)
+        sync(self.path.parent)
 
     def _to_folder(self) -> None:
         mode = self.output.mode
         if mode == "append" and self.exists():
             # One file for all parts: a rename is the only thing that happens at once.
-            whole = self.aside / "whole"
+            whole = self.aside.folder / "whole"
             self._write_whole(whole, [], "parquet")
             whole.rename(self.path / f"part-{self.job}.parquet")
-            _sync(self.path)
+            sync(self.path)
             return
-        made = self.aside / "table"
+        made = self.aside.folder / "table"
         made.mkdir(exist_ok=True)
         if mode == "merge":
             self._write_whole(
                 made / "part-000000.parquet", list_files(str(self.path))[1], "parquet"
             )
         else:
-            for path in self._parts():
+            for path in self.aside.paths():
                 path.rename(made / path.name)
         if self.kind != "parquet":
             raise Invalid("A folder is written as Parquet or Delta; name one file for others.")
-        _sync(made)
+        sync(made)
         if self.path.is_dir() and any(self.path.iterdir()):
             if mode == "create":
                 raise AlreadyExists(f"'{self.path}' has come to be meanwhile.")
@@ -276,21 +161,21 @@ class Target:
             with suppress(FileNotFoundError):
                 self.path.rmdir()
             made.rename(self.path)
-        _sync(self.path.parent)
+        sync(self.path.parent)
 
     def _write_whole(self, path: Path, old: Sequence[str] | None, kind: Format = "") -> None:
         """One file of the rows that were there and those that are new."""
         if old is None:
             raise Invalid("Append and merge into a file of an object store are not offered.")
         key = self.output.key if self.output.mode == "merge" else ()
-        schema, batches = _united(old, kind or self.kind, [str(p) for p in self._parts()], key)
-        writer = make_writer(path, kind or self.kind, schema, self.about)
+        schema, batches = _united(old, kind or self.kind, [str(p) for p in self.aside.paths()], key)
+        writer = make_writer(path, kind or self.kind, schema, self.aside.about)
         try:
             for batch in batches:
                 writer.write(batch)
         finally:
             writer.close()
-        _sync(path)
+        sync(path)
 
     def is_committed(self) -> bool:
         """Whether the table already holds what this job wrote."""
@@ -319,15 +204,6 @@ def _job_of(path: Path) -> str:
             metadata = pq.read_schema(path).metadata
         return str((metadata or {}).get(JOB.encode(), b"").decode())
     return ""
-
-
-def _sync(path: Path) -> None:
-    """Make a file or a folder's names durable."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -405,7 +281,7 @@ def _new_rows(target: Target) -> pa.RecordBatchReader:
     """The parts that were written aside, as one stream."""
     import pyarrow.dataset as ds  # noqa: PLC0415 -- only where a format takes a stream
 
-    parts = [str(path) for path in target._parts()]  # noqa: SLF001 -- the same module
+    parts = [str(path) for path in target.aside.paths()]
     return ds.dataset(parts, format="parquet").scanner(batch_readahead=2).to_reader()
 
 
@@ -433,13 +309,13 @@ def _to_delta(target: Target) -> None:
     from deltalake.exceptions import DeltaError  # noqa: PLC0415
 
     properties = deltalake.CommitProperties(
-        custom_metadata=target.about,
+        custom_metadata=target.aside.about,
         app_transactions=[deltalake.Transaction(f"heddle-{target.job}", 1)],
     )
     output = target.output
     try:
         if output.mode == "merge":
-            fresh = _scan([str(path) for path in target._parts()], "parquet")  # noqa: SLF001
+            fresh = _scan([str(path) for path in target.aside.paths()], "parquet")
             import duckdb  # noqa: PLC0415
 
             _check_keys(duckdb.connect(":memory:"), fresh, output.key)

@@ -71,14 +71,20 @@ def ready_for_table(
 
 def ready(spark: Any, made: local.Prepared, cache: Path | None, rows: Callable[[], Any]) -> Ready:
     """Send the files of a model that was checked; ``rows`` gives the table where it must be asked."""
+    carried = carried_for_table(spark, made, cache)
+    schema = announced(made.info.signature, made.plan.output.predictions)
+    if schema is None:
+        used = list(dict.fromkeys(column for _, column, _ in carried.steps))
+        schema = _seen(rows().select(*map(quoted, used)), carried)
+    return Ready(made, _settled(carried, schema, made.title))
+
+
+def carried_for_table(spark: Any, made: local.Prepared, cache: Path | None) -> executor.Carried:
+    """A model that was checked, on its way: its files are sent, what it predicts is not yet known."""
     steps = [(step.name, step.column, step.cast) for step in made.verdict.steps]
     carried = replace(_carried(made), steps=steps)
     send(spark, made, carried, cache)
-    schema = announced(made.info.signature, made.plan.output.predictions)
-    if schema is None:
-        used = list(dict.fromkeys(column for _, column, _ in steps))
-        schema = _seen(rows().select(*map(quoted, used)), carried)
-    return Ready(made, _settled(carried, schema, made.title))
+    return carried
 
 
 def ready_for_function(
@@ -116,13 +122,18 @@ def _as_taken(signature: Signature, plan: Plan) -> pa.Schema:
     )
 
 
-def _prepare(
-    plan: Plan, schema: pa.Schema, home: models.Home | None, cache: Path | None
-) -> local.Prepared:
+def check_env(plan: Plan) -> None:
+    """Raise ``Invalid`` for a plan that would bring its own libraries."""
     if plan.env != "current":
         raise Invalid(
             "On Spark a model predicts with the executors' libraries; --env uv is for one machine."
         )
+
+
+def _prepare(
+    plan: Plan, schema: pa.Schema, home: models.Home | None, cache: Path | None
+) -> local.Prepared:
+    check_env(plan)
     source = tables.InMemory(schema, (), -1)
     made = local.prepare(plan, home=home, cache=cache, source=source)
     local.refuse_suspicious(made)

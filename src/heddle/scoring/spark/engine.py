@@ -10,24 +10,28 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from heddle.errors import AlreadyExists, Invalid, NotFound
-from heddle.scoring import local, models, receipt
+from heddle.errors import AlreadyExists, HeddleError, Invalid, NotFound
+from heddle.scoring import local, models, receipt, tables
+from heddle.scoring.check import require
+from heddle.scoring.parts import JOB
 from heddle.scoring.plan import Input, Plan, find_format
 from heddle.scoring.plan import check as check_plan
 from heddle.scoring.signature import ModelInfo, read_model
-from heddle.scoring.spark import driver, functions, summary, types
-from heddle.scoring.targets import JOB
+from heddle.scoring.spark import driver, functions, gather, summary, types
+from heddle.scoring.targets import Target
 
 try:
     from py4j.protocol import Py4JError
@@ -38,6 +42,7 @@ REFUSED: Final = (PySparkException, Py4JError)
 """What Spark raises; the classic one lets some of Java's exceptions through as they are."""
 READ: Final = ("parquet", "delta", "csv", "jsonl")
 FORMATS: Final = {"parquet": "parquet", "delta": "delta", "csv": "csv", "jsonl": "json"}
+WATCHED_EVERY_S: Final = 0.2
 _TABLE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2}")
 Tell = Callable[[local.Progress], None]
 
@@ -65,19 +70,25 @@ def session(master: str = "", remote: str = "") -> Any:
 
 @dataclass(slots=True)
 class Work:
-    """A plan that may be run: its model ready, its input a DataFrame."""
+    """A plan that may be run.
+
+    ``frame`` is its input as Spark reads it, None where tasks read and write files themselves.
+    """
 
     plan: Plan
     spark: Any
-    frame: Any
-    ready: driver.Ready
+    prepared: local.Prepared
     snapshot: str
     format: str
+    home: models.Home | None = None
+    cache: Path | None = None
+    frame: Any = None
+    ready: driver.Ready | None = None
 
     @property
     def key(self) -> str:
         """As `receipt.key_of`."""
-        return receipt.key_of(self.plan, self.ready.prepared.model, self.snapshot)
+        return receipt.key_of(self.plan, self.prepared.model, self.snapshot)
 
 
 def prepare(
@@ -89,6 +100,64 @@ def prepare(
     finding a model raises; predicts nothing but what `driver.ready` must.
     """
     check_plan(plan)
+    driver.check_env(plan)
+    plan = _into_folder(plan)
+    source = _files(plan, spark)
+    if source is not None:
+        prepared = local.prepare(plan, home=home, cache=cache, source=source)
+        require(prepared.verdict, prepared.title)
+        local.refuse_suspicious(prepared)
+        if not _has_times(prepared):
+            return Work(plan, spark, prepared, source.snapshot, source.format, home, cache)
+    return _prepare_frame(plan, spark, home, cache)
+
+
+def _into_folder(plan: Plan) -> Plan:
+    """The plan with its output as a folder, which is what Spark writes, unless a file is there."""
+    output = plan.output
+    kind = output.format or find_format(output.address) or "parquet"
+    if kind != "parquet" or Path(output.address).is_file():
+        return plan
+    address = output.address.rstrip("/") + "/"
+    return msgspec.structs.replace(plan, output=msgspec.structs.replace(output, address=address))
+
+
+def _files(plan: Plan, spark: Any) -> tables.Source | None:
+    """The input as files that tasks may read by themselves, None where that is for Spark."""
+    given, output = plan.input, plan.output
+    named = given.format or find_format(given.address)
+    written = output.format or find_format(output.address) or "parquet"
+    if named not in ("", "parquet", "delta") or written not in ("parquet", "delta"):
+        return None
+    with suppress(*REFUSED):
+        # Who has configured Delta in Spark means it to be used.
+        if "delta" in (named, written) and "delta" in spark.conf.get("spark.sql.extensions", ""):
+            return None
+        if not named and _is_table(spark, given.address):
+            return None
+    try:
+        source = tables.open_source(given)
+    except (HeddleError, ImportError):
+        return None  # perhaps Spark sees what this machine does not
+    return source if source.format in ("parquet", "delta") else None
+
+
+def _is_table(spark: Any, address: str) -> bool:
+    return bool(_TABLE.fullmatch(address)) and bool(spark.catalog.tableExists(address))
+
+
+def _has_times(prepared: local.Prepared) -> bool:
+    """Whether a column is a moment, of which Spark's session has a view of its own."""
+    schema = prepared.source.schema
+    used = {
+        *local.kept_columns(prepared.plan, schema),
+        *(step.column for step in prepared.verdict.steps),
+    }
+    return any(pa.types.is_timestamp(schema.field(name).type) for name in used)
+
+
+def _prepare_frame(plan: Plan, spark: Any, home: models.Home | None, cache: Path | None) -> Work:
+    """The same where Spark itself must read and write."""
     output = output_format(plan, spark)
     _, _, folder = models.fetch(home, plan.model, cache)
     kind, frame = read(spark, plan, read_model(folder))
@@ -98,7 +167,8 @@ def prepare(
         if nested:
             raise Invalid(f"CSV cannot hold lists: {', '.join(nested)}. Write Parquet instead.")
     ready = driver.ready_for_table(spark, plan, frame, home, cache)
-    return Work(plan, spark, frame, ready, _snapshot(spark, plan.input, kind), kind)
+    snapshot = _snapshot(spark, plan.input, kind)
+    return Work(plan, spark, ready.prepared, snapshot, kind, home, cache, frame, ready)
 
 
 def _is_nested(kind: Any) -> bool:
@@ -116,12 +186,13 @@ def output_format(plan: Plan, spark: Any) -> str:
         )
     if output.mode == "merge":
         raise Invalid(
-            "Merging on a key is done by --engine local; on Spark, append to a Delta table or"
-            " overwrite."
+            "Spark merges on a key only where its executors see the same files as this machine, with"
+            " Parquet or Delta in and out; use --engine local, or overwrite."
         )
     if output.mode == "append" and kind != "delta":
         raise Invalid(
-            "Spark cannot append files to a folder all at once; append to a Delta table"
+            "Spark appends files to a folder all at once only where its executors see the same files"
+            " as this machine, with Parquet in and out; append to a Delta table"
             " (--output-format delta), or use --engine local."
         )
     if output.mode == "overwrite" and kind != "delta" and driver.is_connect(spark):
@@ -142,11 +213,7 @@ def read(spark: Any, plan: Plan, info: ModelInfo) -> tuple[str, Any]:
     if not kind and (Path(given.address) / "_delta_log").is_dir():
         kind = "delta"
     try:
-        if (
-            not kind
-            and _TABLE.fullmatch(given.address)
-            and spark.catalog.tableExists(given.address)
-        ):
+        if not kind and _is_table(spark, given.address):
             return "table", spark.table(given.address)
         kind = kind or "parquet"
         if kind not in READ:
@@ -219,6 +286,10 @@ def _snapshot(spark: Any, given: Input, kind: str) -> str:
 
 def is_done(plan: Plan, spark: Any, job: str) -> bool:
     """Whether the output holds what this job wrote."""
+    plan = _into_folder(plan)
+    with suppress(HeddleError, OSError, ImportError):
+        if Target(plan.output, job).is_committed():
+            return True
     kind = plan.output.format or find_format(plan.output.address) or "parquet"
     with suppress(*REFUSED):
         schema = spark.read.format(FORMATS[kind]).load(plan.output.address).schema
@@ -226,28 +297,60 @@ def is_done(plan: Plan, spark: Any, job: str) -> bool:
     return False
 
 
-def run(work: Work, *, job: str = "", tell: Tell | None = None) -> receipt.Receipt:
+def run(
+    work: Work, *, job: str = "", tell: Tell | None = None, cancel: threading.Event | None = None
+) -> receipt.Receipt:
     """Apply the model to the whole input and write the output, whole or not at all.
 
-    Raises ``AlreadyExists``, and ``Invalid`` with the words of a model or of Spark that failed.
+    ``tell`` and ``cancel`` as of `local.run`. Raises ``AlreadyExists``, ``Cancelled``, and ``Invalid``
+    with the words of a model or of Spark that failed.
     """
     say = tell or (lambda _: None)
+    is_again = bool(job) and work.frame is not None and is_done(work.plan, work.spark, job)
     job = job or local.new_job()
+    if is_again:
+        # Somebody was ended between the output and the note of it.
+        made = _receipt(work, job)
+        made.ended_ms = time.time_ns() // 1_000_000
+        return made
+    cancel = cancel or threading.Event()
+    if work.frame is None:
+        try:
+            return local.run(
+                work.plan, job=job, prepared=work.prepared, tell=say, cancel=cancel,
+                engine=gather.Tasks(work.spark, work.cache),
+            )  # fmt: skip
+        except gather.Unseen:
+            work = _prepare_frame(work.plan, work.spark, work.home, work.cache)
+        except REFUSED as error:
+            raise _failed(error) from None
+    return _run_frame(work, job, say, cancel)
+
+
+def _run_frame(work: Work, job: str, say: Tell, cancel: threading.Event) -> receipt.Receipt:
+    """The same where Spark itself reads and writes."""
     made = _receipt(work, job)
-    plan, spark = work.plan, work.spark
+    plan, spark, ready = work.plan, work.spark, work.ready
+    assert ready is not None  # noqa: S101 -- it goes with the frame
     kind = output_format(plan, spark)
     kept = local.kept_columns(plan, types.table_schema(work.frame.schema))
-    frame = functions.attached(work.frame, work.ready, kept, {JOB: job})
+    frame = functions.attached(work.frame, ready, kept, {JOB: job})
     place = Place(spark, plan, kind, job)
+    if place.is_direct:
+        # There is no other last step than Spark's own.
+        say(local.Progress("committing"))
     say(local.Progress("predicting"))
     try:
-        place.write(frame)
-        say(local.Progress("summing up"))
-        summary.fill(made, work.frame, place.written(frame.schema), work.ready)
+        with _cancelled_with(spark, job, cancel):
+            place.write(frame)
+            say(local.Progress("summing up"))
+            summary.fill(made, work.frame, place.written(frame.schema), ready)
         say(local.Progress("committing", made.rows, made.rows))
+        local.go_on(cancel)
         place.commit()
     except REFUSED as error:
         place.discard()
+        local.go_on(cancel)
         raise _failed(error) from None
     except BaseException:
         place.discard()
@@ -256,14 +359,45 @@ def run(work: Work, *, job: str = "", tell: Tell | None = None) -> receipt.Recei
     return made
 
 
+@contextmanager
+def _cancelled_with(spark: Any, job: str, cancel: threading.Event) -> Iterator[None]:
+    """End what Spark does for this job when ``cancel`` is set."""
+    tag, ended = f"heddle-{job}", threading.Event()
+    by_tag = spark if hasattr(spark, "addTag") else None
+
+    def watch() -> None:
+        while not ended.wait(WATCHED_EVERY_S):
+            if cancel.is_set():
+                if by_tag is not None:
+                    by_tag.interruptTag(tag)
+                else:
+                    spark.sparkContext.cancelJobsWithTag(tag)
+
+    watching = threading.Thread(target=watch, daemon=True, name="heddle-cancel")
+    if by_tag is not None:
+        by_tag.addTag(tag)
+    else:
+        spark.sparkContext.addJobTag(tag)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+        if by_tag is not None:
+            by_tag.removeTag(tag)
+        else:
+            spark.sparkContext.removeJobTag(tag)
+
+
 def _receipt(work: Work, job: str) -> receipt.Receipt:
-    verdict, given = work.ready.prepared.verdict, work.plan.input
+    verdict, given = work.prepared.verdict, work.plan.input
     is_delta = work.snapshot.startswith("delta:")
     return receipt.Receipt(
         job=job,
         key=work.key,
         plan=work.plan,
-        model=work.ready.prepared.model,
+        model=work.prepared.model,
         input={
             "address": given.address,
             "format": work.format,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -85,6 +85,12 @@ def _child(carried: Carried) -> Child:
     return child
 
 
+def words_of(carried: Carried) -> tuple[list[str], dict[str, str], str]:
+    """The walls around this model here, the libraries that predict, the way that was taken."""
+    child = _child(carried)
+    return child.walls, child.libraries, child.path
+
+
 def _forget(carried: Carried) -> None:
     """End the child with this model: it died, failed, or holds answers that nobody wants."""
     child = _held.pop(carried.key, None)
@@ -94,7 +100,7 @@ def _forget(carried: Carried) -> None:
 
 def predict(
     carried: Carried, batches: Iterable[pa.RecordBatch]
-) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+) -> Generator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """Each batch and its predictions, in order; raises ``Invalid``, ``ModelFailed``.
 
     A child that died under its work is replaced once.
@@ -256,8 +262,8 @@ def one(predicted: pa.RecordBatch) -> pa.Array:
 def look(carried: Carried, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """What predictions are like, and who makes them, found out on a few rows: one row of JSON."""
     for _, predicted in predict(carried, batches):
-        child = _child(carried)
-        said = {"walls": child.walls, "libraries": child.libraries, "path": child.path}
+        walls, libraries, path = words_of(carried)
+        said = {"walls": walls, "libraries": libraries, "path": path}
         yield pa.RecordBatch.from_arrays(
             [pa.array([predicted.schema.serialize().to_pybytes()]), pa.array([json.dumps(said)])],
             ["schema", "said"],

@@ -58,6 +58,8 @@ class JobPlan(Body):
     """Model's columns whose offered cast is accepted; ``*`` for every one."""
     env: Literal["current", "uv"] = "current"
     """Whose libraries predict: the worker's own, or the version's requirements."""
+    engine: Literal["local", "spark"] = "local"
+    """Who predicts: the worker's machine, or the Apache Spark that the worker is configured for."""
     processes: int = 0
     """Processes that predict; one for each core when 0."""
     batch_rows: int = 0
