@@ -112,7 +112,7 @@ class Scoring:
         out = f"{self._place / 'out'}{suffix.get(engine, '.parquet')}"
         folder = str(self._place / model)
         try:
-            found = getattr(self, f"_{engine}")(folder, str(source), out)
+            found: Json = getattr(self, f"_{engine}")(folder, str(source), out)
             if engine == "models_predict":
                 self._compare(out, self._program("truth", folder, str(source)))
             elif engine != "alone":

@@ -233,7 +233,8 @@ def test_nothing_is_seen_of_a_cancelled_or_failed_job(forest, source, tmp_path):
 def test_a_broken_job_goes_on_after_its_last_finished_part(forest, source, tmp_path, monkeypatch):
     plan = make_plan(forest, source, f"{tmp_path}/out/", batch_rows=100)
     monkeypatch.setattr(local, "split", lambda pieces: plans_split(pieces, 200))
-    real, finished = parts.PartFile.finish, []
+    real = parts.PartFile.finish
+    finished: list[int] = []
 
     def finish(self: parts.PartFile) -> None:
         real(self)

@@ -36,9 +36,10 @@ import applied_models
 from heddle.cli import main
 from heddle.errors import AlreadyExists, HeddleError, Invalid, NotFound
 from heddle.scoring import local as local_engine
+from heddle.scoring import models as found_models
 from heddle.scoring.check import SchemaRefused
 from heddle.scoring.plan import Input, Model, Output, Plan, encode
-from heddle.scoring.spark import driver, engine, gather
+from heddle.scoring.spark import engine, gather
 from heddle.spark import ModelTransformer, sql
 
 KIND = os.environ["HEDDLE_TEST_SPARK"]
@@ -409,6 +410,8 @@ def test_a_job_of_a_server_with_spark(source, tmp_path):
     process = subprocess.Popen([sys.executable, "-m", "heddle.scoring.job_process"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                start_new_session=True)  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
     said = []
     process.stdin.write(json.dumps(asked) + "\n")
     process.stdin.flush()
@@ -568,13 +571,13 @@ def test_killed_children_and_cancelling(models, spark, source, tmp_path):
 
 @once
 def test_a_suspicious_model_is_refused(models, spark, table, source, tmp_path, monkeypatch):
-    real = driver.models.fetch
+    real = found_models.fetch
 
     def labelled(*given):
         model, found, folder = real(*given)
         return model, dataclasses.replace(found, label="suspicious"), folder
 
-    monkeypatch.setattr(driver.models, "fetch", labelled)
+    monkeypatch.setattr(found_models, "fetch", labelled)
     with pytest.raises(Invalid, match="found suspicious, so it is not loaded"):
         engine.prepare(plan_of(models("forest"), source, tmp_path / "out"), spark)
     with pytest.raises(Invalid, match="found suspicious, so it is not loaded"):
