@@ -8,6 +8,7 @@ Needs a Chromium and the built page, and says what is missing.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -58,8 +59,8 @@ def playwright() -> list[str]:
 
 
 @contextmanager
-def serving(data: Path, worker: str) -> Iterator[str]:
-    """A server on a fresh database, with a worker if ``yes``; its address."""
+def serving(data: Path, worker: str) -> Iterator[tuple[str, str]]:
+    """A server on a fresh database, with a worker if ``yes``: its address, and how it was started."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,7 +73,7 @@ def serving(data: Path, worker: str) -> Iterator[str]:
         url = f"http://127.0.0.1:{port}"
         try:
             wait_for(f"{url}/health", server, data.parent / "server.log")
-            yield url
+            yield url, json.dumps({"pid": server.pid, "command": command})
         finally:
             server.terminate()
 
@@ -95,10 +96,11 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def test_page(spec: Path, browser: str, playwright: list[str], tmp_path: Path):
     name = spec.name.removesuffix(".spec.ts")
     worker = "yes" if name in WITH_WORKER else "no"
-    with serving(tmp_path / "data", worker) as url:
+    with serving(tmp_path / "data", worker) as (url, server):
         environ = {
             **os.environ,
             "HEDDLE_URL": url,
+            "HEDDLE_SERVER": server,
             "HEDDLE_BROWSER": browser,
             "HEDDLE_TABLES": str(tmp_path / "data" / "tables"),
             "MLFLOW_TRACKING_URI": url,

@@ -2,7 +2,8 @@
 import { expect, expectAccessible, test } from "./page.ts";
 
 const PATH = "/w/default/models/grocery-forecasting";
-const API = "/api/v1/workspaces/default/models/grocery-forecasting";
+const JOBS = "/api/v1/workspaces/default";
+const API = `${JOBS}/models/grocery-forecasting`;
 
 test("the newest version shows its seven groups", async ({ page }) => {
   await page.goto(PATH);
@@ -71,6 +72,36 @@ test("tags, aliases, stage and description are changed in place", async ({ page,
   await expect(details.getByText("@candidate set")).toBeVisible();
 });
 
+test("a tag or alias that is refused is taken back, and the editor keeps what was typed", async ({
+  page,
+}) => {
+  await page.goto(`${PATH}/versions/3`);
+  const details = page.getByRole("article", { name: "Version 3" });
+  const tags = details.getByRole("region", { name: "Tags" });
+  const long = "long ".repeat(20_001);
+  await tags.getByRole("button", { name: "Add tag" }).click();
+  await tags.getByLabel("Tag name").fill("too");
+  await tags.getByLabel("Tag value").fill(long);
+  await tags.getByRole("button", { name: "Save tag" }).click();
+  await expect(page.getByText("Tag too was not changed", { exact: true })).toBeVisible();
+  await expect(page.getByText(/^.{0,60}has 100005 characters; at most 100000 are taken/).last()).toBeVisible();
+  await expect(tags.getByText("too", { exact: true })).toBeHidden();
+  await expect(tags.getByLabel("Tag value")).toHaveValue(long);
+  await tags.getByLabel("Tag value").fill("short");
+  await page.keyboard.press("Enter");
+  await expect(tags.getByText("short", { exact: true })).toBeVisible();
+  await details.getByRole("button", { name: "Add alias" }).click();
+  const alias = details.getByLabel("Alias", { exact: true });
+  await alias.fill("a".repeat(300));
+  await page.keyboard.press("Enter");
+  await expect(page.getByText(/has 300 characters; 255 are allowed/).last()).toBeVisible();
+  await expect(details.getByRole("button", { name: /^Remove @aaa/ })).toBeHidden();
+  await expect(alias).toHaveValue("a".repeat(300));
+  await alias.fill("kept");
+  await page.keyboard.press("Enter");
+  await expect(details.getByRole("button", { name: "Remove @kept" })).toBeVisible();
+});
+
 test("files are shown, and none of them runs", async ({ page }) => {
   await page.goto(`${PATH}/versions/3`);
   const files = page.getByRole("region", { name: "Files" });
@@ -125,11 +156,29 @@ test("a new version and another's tag appear without a reload", async ({ page, r
   await expect(page.getByRole("region", { name: "Tags" }).getByText("seen")).toBeVisible();
 });
 
-test("a version, then the model, are deleted after saying what goes", async ({ page }) => {
+test("a version, then the model, are deleted after saying what depends on them", async ({
+  page,
+  request,
+}) => {
+  const plan = {
+    model: "grocery-forecasting@champion",
+    input: { address: "weeks.parquet" },
+    output: { address: "scored.parquet", mode: "overwrite" },
+  };
+  const made = await Promise.all([
+    request.post(`${JOBS}/schedules`, { data: { name: "nightly", cron: "0 3 1 1 *", plan } }),
+    request.post(`${JOBS}/jobs`, { data: { plan } }),
+  ]);
+  expect(made.map((answer) => answer.status())).toEqual([201, 201]);
   await page.goto(`${PATH}/versions/2`);
   await page.getByRole("button", { name: "Delete version" }).click();
   await expect(page.getByText(/@champion will point nowhere/)).toBeVisible();
-  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await expect(page.getByText(/1 schedule will fail: nightly/)).toBeVisible();
+  await expect(page.getByText(/1 job of it waiting or running will fail/)).toBeVisible();
+  const go = page.getByRole("button", { name: "Delete", exact: true });
+  await expect(go).toBeDisabled();
+  await page.getByLabel("Type grocery-forecasting/2 to confirm").fill("grocery-forecasting/2");
+  await go.click();
   await expect(page.getByRole("link", { name: "Version 2" })).toBeHidden();
   await page.getByRole("button", { name: "Delete model" }).click();
   await page.getByLabel(/to confirm/).fill("grocery-forecasting");

@@ -1,5 +1,12 @@
 /** The shell, home, workspaces, items, on a server that holds nothing yet. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { expect, expectAccessible, test } from "./page.ts";
+
+/** How the server that specs are given was started, and under which number it runs. */
+const SERVER = JSON.parse(process.env["HEDDLE_SERVER"] ?? "{}") as {
+  pid?: number;
+  command?: [string, ...string[]];
+};
 
 test("home teaches how to log a run at this address", async ({ page, baseURL }) => {
   await page.goto("/");
@@ -123,18 +130,6 @@ test("another browser's new item appears without a reload", async ({ page, reque
   await expect(page.getByRole("link", { name: "from-elsewhere" })).toBeVisible();
 });
 
-test("a server that is away is said, and the page mends itself", async ({ page, context }) => {
-  await page.goto("/w/default");
-  await expect(page.getByRole("button", { name: "New item" })).toBeVisible();
-  const away = page.getByText("The server does not answer.");
-  await context.route("**/api/**", (route) => route.abort("connectionrefused"));
-  await page.reload();
-  await expect(away).toBeVisible();
-  await context.unroute("**/api/**");
-  await expect(away).toBeHidden({ timeout: 15_000 });
-  await expect(page.getByRole("table")).toBeVisible({ timeout: 15_000 });
-});
-
 test("everything is there at 360 px", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
   await page.goto("/w/default");
@@ -143,4 +138,38 @@ test("everything is there at 360 px", async ({ page }) => {
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   expect(width).toBeLessThanOrEqual(360);
   await expectAccessible(page);
+});
+
+test("a server that stops is said, what was typed is kept, and can be sent once it is back", async ({
+  page,
+  request,
+}) => {
+  const { pid, command } = SERVER;
+  test.skip(pid === undefined || command === undefined, "HEDDLE_SERVER does not say how to start");
+  const [program, ...given] = command as [string, ...string[]];
+  await request.post("/api/v1/workspaces/default/models", { data: { name: "kept" } });
+  await page.goto("/w/default/models/kept");
+  await page.getByRole("button", { name: "Add a description" }).click();
+  const text = page.getByRole("textbox", { name: "Description" });
+  await text.fill("Typed before");
+  let again: ChildProcess | undefined;
+  process.kill(pid as number);
+  try {
+    await expect(page.getByText("The server does not answer. Trying again")).toBeVisible();
+    await text.fill("Typed before, and while it was away");
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await expect(page.getByText("The description was not saved", { exact: true })).toBeVisible();
+    await expect(text).toHaveValue("Typed before, and while it was away");
+    again = spawn(program, given, { stdio: "ignore" });
+    await expect(page.getByText("The server does not answer. Trying again")).toBeHidden();
+    await expect(text).toHaveValue("Typed before, and while it was away");
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await expect(page.getByRole("region", { name: "Description" })).toHaveText(
+      "Typed before, and while it was away",
+    );
+    await page.reload();
+    await expect(page.getByText("Typed before, and while it was away")).toBeVisible();
+  } finally {
+    again?.kill();
+  }
 });

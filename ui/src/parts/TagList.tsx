@@ -1,8 +1,8 @@
 /**
  * Tags of anything, changed in place: add, change, remove.
  *
- * Always holds: a change shows at once and is taken back with a notice if the server refuses it;
- * removing can be undone from its notice; tags of the clients' own (`mlflow.`) stand apart, folded,
+ * Always holds: a change shows at once and is taken back with a notice if the server refuses it,
+ * the editor open again with what was typed; removing can be undone from its notice; tags of the clients' own (`mlflow.`) stand apart, folded,
  * and are only read here.
  * Leaves to others: sending the change (`onChange`).
  */
@@ -81,6 +81,7 @@ export function TagList({ tags, onChange }: TagListProps) {
   const [pending, setPending] = useState<Readonly<Record<string, string | null>>>({});
   const [edited, setEdited] = useState<string | null>(null);
   const [isAdding, setAdding] = useState(false);
+  const [unsent, setUnsent] = useState<{ key: string; value: string } | null>(null);
   const adder = useRef<HTMLButtonElement>(null);
   const shown = new Map(Object.entries(tags));
   for (const [key, value] of Object.entries(pending)) {
@@ -108,6 +109,23 @@ export function TagList({ tags, onChange }: TagListProps) {
     }
   }
 
+  /** Sends what an editor holds, and opens it again if it was not taken. */
+  async function save(key: string, value: string, isNew: boolean): Promise<void> {
+    setUnsent(null);
+    if (isNew) setAdding(false);
+    else setEdited(null);
+    if (await send(key, value)) return;
+    setUnsent({ key, value });
+    if (isNew) setAdding(true);
+    else setEdited(key);
+  }
+
+  function cancel() {
+    setUnsent(null);
+    setAdding(false);
+    setEdited(null);
+  }
+
   async function remove(key: string, value: string): Promise<void> {
     if (await send(key, null)) {
       notify({ title: `Tag ${key} removed`, undo: () => send(key, value) });
@@ -123,12 +141,12 @@ export function TagList({ tags, onChange }: TagListProps) {
             <TagEditor
               key={key}
               name={key}
-              value={value}
+              value={unsent?.key === key ? unsent.value : value}
               onSave={(_key, next) => {
-                setEdited(null);
-                if (next !== value) void send(key, next);
+                if (next === value) cancel();
+                else void save(key, next, false);
               }}
-              onCancel={() => setEdited(null)}
+              onCancel={cancel}
             />
           ) : (
             <div key={key} className={styles.row}>
@@ -168,12 +186,13 @@ export function TagList({ tags, onChange }: TagListProps) {
       {onChange && isAdding && (
         <TagEditor
           taken={all.map(([key]) => key)}
+          begun={unsent?.key ?? ""}
+          value={unsent?.value ?? ""}
           onSave={(key, value) => {
-            setAdding(false);
-            void send(key, value);
+            void save(key, value, true);
             adder.current?.focus();
           }}
-          onCancel={() => setAdding(false)}
+          onCancel={cancel}
         />
       )}
       {onChange && !isAdding && (
@@ -212,14 +231,17 @@ interface TagEditorProps {
   /** The tag that is changed; a new one when left out. */
   readonly name?: string;
   readonly value?: string;
+  /** What a new tag's name begins with. */
+  readonly begun?: string;
   readonly taken?: readonly string[];
   readonly onSave: (key: string, value: string) => void;
   readonly onCancel: () => void;
 }
 
-function TagEditor({ name, value = "", taken = [], onSave, onCancel }: TagEditorProps) {
+function TagEditor(props: TagEditorProps) {
+  const { name, value = "", begun = "", taken = [], onSave, onCancel } = props;
   const styles = useStyles();
-  const [key, setKey] = useState(name ?? "");
+  const [key, setKey] = useState(name ?? begun);
   const [text, setText] = useState(value);
   const refusal = name === undefined ? refusalOf(key, taken) : undefined;
 

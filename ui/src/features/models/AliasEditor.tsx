@@ -38,24 +38,28 @@ export function AliasEditor({ workspace, version, taken }: AliasEditorProps) {
   const name = draft?.trim().replace(/^@/, "") ?? "";
   const refusal = refusalOf(name);
 
+  /** Whether the change was taken. */
   async function change(alias: string, isThere: boolean, send: () => Promise<unknown>) {
     setPending((before) => ({ ...before, [alias]: isThere }));
     try {
       await settled(send());
+      return true;
     } catch (error) {
       notifyFailure(`@${alias} was not changed`, error);
+      return false;
+    } finally {
+      setPending((before) =>
+        Object.fromEntries(Object.entries(before).filter(([each]) => each !== alias)),
+      );
     }
-    setPending((before) =>
-      Object.fromEntries(Object.entries(before).filter(([each]) => each !== alias)),
-    );
   }
 
-  function add(event: SyntheticEvent) {
+  async function add(event: SyntheticEvent) {
     event.preventDefault();
     if (refusal !== undefined) return;
     setDraft(null);
     const before = taken[name];
-    void change(name, true, async () => {
+    const isTaken = await change(name, true, async () => {
       await setAlias(workspace, model, name, number);
       notify({
         title: `@${name} is version ${number}`,
@@ -68,6 +72,7 @@ export function AliasEditor({ workspace, version, taken }: AliasEditorProps) {
           ),
       });
     });
+    if (!isTaken) setDraft(name);
   }
 
   function remove(alias: string) {
@@ -100,7 +105,7 @@ export function AliasEditor({ workspace, version, taken }: AliasEditorProps) {
           Add alias
         </Button>
       ) : (
-        <form className={styles.one} onSubmit={add}>
+        <form className={styles.one} onSubmit={(event) => void add(event)}>
           <Input
             autoFocus
             size="small"

@@ -1,6 +1,6 @@
 /** Dialogs of a model: deleting it or a version with what hangs on them, registering a version. */
 import { Field, Input, Select, Text } from "@fluentui/react-components";
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import { plural, sizeText } from "@/lib/format.ts";
@@ -10,6 +10,7 @@ import {
   createVersion,
   deleteModel,
   deleteVersion,
+  dependentsQuery,
   type Model,
   refreshModel,
   type Version,
@@ -60,11 +61,18 @@ export function DeleteVersionDialog({
   const router = useRouter();
   const queries = useQueryClient();
   const { model, version: number, aliases, copies } = version;
+  const { data: dependents, error } = useQuery(dependentsQuery(workspace, version));
+  const schedules = dependents?.schedules.map(({ name, id }) => name || `Schedule ${id}`) ?? [];
+  const jobs = dependents?.jobs ?? 0;
+  const isUsed = aliases.length > 0 || schedules.length > 0 || jobs > 0;
+  const name = `${model}/${number}`;
+  const [typed, setTyped] = useState("");
   return (
     <FormDialog
       title={`Delete version ${number}?`}
       action="Delete"
       isDangerous
+      isRefused={(!dependents && !error) || (isUsed && typed !== name)}
       onClose={onClose}
       onSubmit={async () => {
         await deleteVersion(workspace, version);
@@ -80,6 +88,11 @@ export function DeleteVersionDialog({
         {aliases.length > 0
           ? `${aliases.map((alias) => `@${alias}`).join(", ")} will point nowhere, and what uses ${aliases.length === 1 ? "it" : "them"} fails. `
           : "No alias points to it. "}
+        {schedules.length > 0
+          ? `${plural(schedules.length, "schedule")} will fail: ${schedules.join(", ")}. `
+          : ""}
+        {jobs > 0 ? `${plural(jobs, "job")} of it waiting or running will fail. ` : ""}
+        {error ? "What else depends on it could not be asked. " : ""}
         {copies.length > 0
           ? `${plural(copies.length, "copy", "copies")} of it keep their own files: ${copies.map((copy) => `${copy.model} v${copy.version}`).join(", ")}. `
           : ""}
@@ -87,6 +100,11 @@ export function DeleteVersionDialog({
         {plural(version.files_total, "file")} ({sizeText(version.size_bytes)}) are freed where
         nothing else uses them. This cannot be undone.
       </Text>
+      {isUsed && (
+        <Field label={`Type ${name} to confirm`}>
+          <Input autoFocus value={typed} onChange={(_event, data) => setTyped(data.value)} />
+        </Field>
+      )}
     </FormDialog>
   );
 }

@@ -142,6 +142,38 @@ export function appliedQuery(workspace: string, { model, version }: Version) {
   });
 }
 
+/** Schedules that apply a version or what its aliases name, and how many jobs of it are not done. */
+export function dependentsQuery(workspace: string, { model, version, aliases }: Version) {
+  const names = [`${model}/${version}`, ...aliases.map((alias) => `${model}@${alias}`)];
+  return queryOptions({
+    queryKey: ["ws", workspace, "model", model, "dependents", version, aliases],
+    queryFn: async ({ signal }) => {
+      const [{ schedules }, { jobs }] = await Promise.all([
+        ask(
+          api.GET("/api/v1/workspaces/{workspace}/schedules", {
+            params: { path: { workspace } },
+            signal,
+          }),
+        ),
+        ask(
+          api.GET("/api/v1/workspaces/{workspace}/jobs", {
+            params: {
+              path: { workspace },
+              query: { model, state: ["queued", "claimed", "running"], limit: 500 },
+            },
+            signal,
+          }),
+        ),
+      ]);
+      // A job that waits has no version yet, only what its plan says.
+      const isOfIt = ({ plan }: { plan: { model: string } }) =>
+        names.includes(plan.model.replace(/^models:\/+/, ""));
+      return { schedules: schedules.filter(isOfIt), jobs: jobs.filter(isOfIt).length };
+    },
+    meta: { watch: [{ kind: "job" }, { kind: "schedule" }] },
+  });
+}
+
 /** Where the files of a version are. */
 export function placeOf(workspace: string, version: Version): Place {
   const { model, version: number } = version;

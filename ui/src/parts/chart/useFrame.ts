@@ -13,7 +13,7 @@ import { assignSlots } from "./palette.ts";
 import { type ChartSpec, columnsOf, type Course, drawsSeries, seriesKeys } from "./spec.ts";
 
 /** Buckets of all lines together; a bucket has a lowest, a highest and a last value. */
-const POINTS_MAX = 30_000;
+const POINTS_MAX = 20_000;
 const BUCKETS_MAX = 800;
 const BUCKETS_MIN = 30;
 const SERIES_MAX = 5000;

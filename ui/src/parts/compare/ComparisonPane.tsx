@@ -16,11 +16,11 @@ import { FilesDiff } from "./FilesDiff.tsx";
 import type { ChangeView } from "./useViewState.ts";
 import type { Pane, ViewState } from "./viewState.ts";
 
-// ECharts is most of the code of a comparison, and of no use before something is chosen.
-const ChartGrid = lazy(async () => {
-  const { ChartGrid: component } = await import("../chart/ChartGrid.tsx");
-  return { default: component };
-});
+// ECharts is most of the code of a comparison, and of no use before something is chosen. A link that
+// chooses rows has it fetched while the table is.
+const importChartGrid = () => import("../chart/ChartGrid.tsx");
+if (new URLSearchParams(window.location.search).has("rows")) void importChartGrid();
+const ChartGrid = lazy(async () => ({ default: (await importChartGrid()).ChartGrid }));
 const CHARTS_FIRST = 24;
 const METRIC = new Set(["metrics", "min", "max", "mean"]);
 const TABS: readonly (readonly [Pane, string])[] = [
