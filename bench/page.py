@@ -2,7 +2,8 @@
 
 ``python -m bench.page`` fills a database (20,000 versions with 300 metrics, 100 runs of 100,000
 points), serves it, lets ``page.js`` open the page on it, and writes ``PAGE.md``. ``--seed-only``
-stops when the data are there; ``--versions`` and ``--points`` make it smaller.
+stops when the data are there; ``--versions`` and ``--points`` make it smaller. ``--peer`` fills an
+MLflow with the same (its long series ``--peer-points`` long) and opens its page once, too.
 Always holds: a written row is a copy of one that the server wrote itself, with other values.
 Leaves to others: everything that is measured without a browser (``bench.run``).
 """
@@ -16,11 +17,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from bench import page_peer
 from bench.bulk import CACHE_KIB, SETTINGS, Copied
 from bench.client import Client
 from bench.places import HERE, ROOT, WORK
@@ -43,6 +45,8 @@ def main() -> None:
     parser.add_argument("--versions", type=int, default=20_000)
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--data", type=Path, default=WORK / "page")
+    parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--peer-points", type=int, default=10_000)
     parser.add_argument("--seed-only", action="store_true")
     given = parser.parse_args()
     seeded = given.data / f"seeded-{given.versions}-{given.points}"
@@ -54,7 +58,11 @@ def main() -> None:
         return
     with closing(_Serving(given.data)) as serving:
         figures = measure(serving.url, given.versions)
-    REPORT.write_text(report(figures, given.versions, given.points), encoding="utf-8")
+    peer: list[dict[str, Any]] = []
+    if given.peer:
+        peer = _measure_peer(given.data.parent / "page-peer", given.versions, given.peer_points)
+    text = report(figures, peer, given)
+    REPORT.write_text(text, encoding="utf-8")
     print(REPORT.read_text(encoding="utf-8"))
 
 
@@ -74,6 +82,22 @@ class _Serving:
 
     def close(self) -> None:
         self._server.stop()
+
+
+def _measure_peer(data: Path, versions: int, points: int) -> list[dict[str, Any]]:
+    """What MLflow's page takes for the same, once; its data are made first where they are missing."""
+    kept = data / f"seeded-{versions}-{points}.json"
+    if not kept.exists():
+        shutil.rmtree(data, ignore_errors=True)
+        uids = page_peer.seed(data, MODEL, KEYS, versions, long_runs=LONG_RUNS, points=points)
+        kept.write_text(json.dumps(uids), encoding="utf-8")
+    uids = json.loads(kept.read_text(encoding="utf-8"))
+    with closing(page_peer.Peer(data)) as peer:
+        addresses = data / "addresses.json"
+        addresses.write_text(
+            json.dumps(page_peer.addresses(peer.url, MODEL, uids, LONG_RUNS)), encoding="utf-8"
+        )
+        return measure(peer.url, versions, addresses)
 
 
 def seed(data: Path, versions: int, points: int) -> None:
@@ -223,10 +247,11 @@ def _params(draw: random.Random) -> dict[str, str]:
     }
 
 
-def measure(url: str, versions: int) -> list[dict[str, Any]]:
-    """What ``page.js`` finds, several rounds of each."""
+def measure(url: str, versions: int, addresses: Path | None = None) -> list[dict[str, Any]]:
+    """What ``page.js`` finds: several rounds of each, or MLflow's page at ``addresses`` once."""
+    command = ["node", str(HERE / "page.js"), url, str(versions)]
     done = subprocess.run(
-        ["node", str(HERE / "page.js"), url, str(versions)],
+        command if addresses is None else [*command, str(addresses)],
         cwd=ROOT / "ui",
         check=True,
         stdout=subprocess.PIPE,
@@ -235,29 +260,43 @@ def measure(url: str, versions: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
-def report(figures: Iterable[dict[str, Any]], versions: int, points: int) -> str:
+def report(
+    figures: Sequence[dict[str, Any]], peer: Sequence[dict[str, Any]], given: argparse.Namespace
+) -> str:
     """The table, in Markdown."""
     about = (
-        f"One model of {versions:,} versions with {METRICS} metrics each; {LONG_RUNS} runs of"
-        f" {points:,} points of one metric. Heddle on SQLite, the built page, headless Chromium"
-        " without a GPU on the same 2 cores. Medians (worst in brackets); made by"
-        " `python -m bench.page`. The server is fresh for the first round; later ones find series"
-        " that it keeps, so only the first of the lines was read from the database."
+        f"One model of {given.versions:,} versions with {METRICS} metrics each; {LONG_RUNS} runs of"
+        f" {given.points:,} points of one metric, ended through the protocol. Heddle on SQLite, the"
+        " built page, headless Chromium without a GPU on the same 2 cores. Medians (worst in"
+        " brackets) of rounds without the browser's cache; made by `python -m bench.page --peer`."
+        " The server is fresh for the first round; later ones find series that it keeps."
     )
-    lines = [
-        "# The page, measured in Chromium",
-        "",
-        about,
-        "",
-        "| Work | Aim | Reached | |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {each['what']} | {each['aim']} | {each['median']} ({each['worst']}) {each['unit']}"
-        f" | {each.get('note', '')} |"
-        for each in figures
-    ]
+    found = {each["id"]: each for each in peer}
+    lines = ["# The page, measured in Chromium", "", about, ""]
+    if peer:
+        lines += [
+            (
+                f"MLflow's page stands beside it, opened once, with {page_peer.RUNS:,} runs of"
+                f" {METRICS} metrics, as its versions have none of their own, and long series of"
+                f" {given.peer_points:,} points. It shows 25 versions a page and no metrics of them;"
+                " its comparison is counted once its first chart stands, its lines once all are there."
+            ),
+            "",
+        ]
+    lines += ["| Work | Aim | Heddle | first | MLflow |", "|---|---:|---:|---:|---:|"]
+    for each in figures:
+        beside = found.get(each.get("peer", ""))
+        lines.append(
+            f"| {each['what']} | {each['aim']} ms | {each['median']} ({each['worst']}) ms"
+            f" | {each['first']} ms | {_took(beside)} |"
+        )
     return "\n".join([*lines, ""])
+
+
+def _took(beside: dict[str, Any] | None) -> str:
+    if beside is None:
+        return "not measured"
+    return f"{beside['took']:,} ms" if beside["took"] else f"not in {beside['limit'] // 1000} s"
 
 
 if __name__ == "__main__":

@@ -67,6 +67,36 @@ test("a job that fails says why, and is done again; one that waits is cancelled"
   await expect(page.getByRole("article").getByText("Cancelled")).toBeVisible({ timeout: 20_000 });
 });
 
+test("a schedule stands on Monitor, its jobs come, and deleting it can be undone", async ({
+  page,
+  request,
+}) => {
+  const plan = {
+    model: "demand/1",
+    input: { address: "few.csv" },
+    output: { address: "nightly.parquet", mode: "overwrite" },
+  };
+  const made = await request.post(`${API}/schedules`, {
+    data: { name: "nightly", cron: "0 3 * * *", timezone: "Europe/Zurich", plan },
+  });
+  expect(made.status()).toBe(201);
+  await page.goto("/w/default/jobs");
+  await page.getByRole("tab", { name: "Schedules" }).click();
+  await expect(page).toHaveURL(/tab=schedules/);
+  const row = page.getByRole("row").filter({ hasText: "nightly" });
+  await expect(row).toContainText("0 3 * * * Europe/Zurich");
+  await expect(row).toContainText("demand/1");
+  await expectAccessible(page);
+  await row.getByRole("button", { name: "Delete schedule nightly" }).click();
+  await expect(row).toBeHidden();
+  await page.getByText("Undo", { exact: true }).click();
+  await expect(row).toBeVisible();
+  await request.post(`${API}/schedules`, {
+    data: { name: "each minute", cron: "* * * * *", plan },
+  });
+  await expect(page.getByRole("row").filter({ hasText: "each minute" })).toBeVisible();
+});
+
 test("a version says where it was applied and what its files hold", async ({ page }) => {
   await page.goto(`${VERSION}?tab=applied`);
   const applied = page.getByRole("table", { name: "Applied where" });

@@ -269,3 +269,75 @@ test("another's version and tag appear in the list", async ({
   await expect.poll(() => shown(page, 1)).toEqual(["41"]);
   await other.close();
 });
+
+/** Press a key, Tab if none is named, until something is focused. */
+async function tabTo(page: Page, wanted: Locator, key = "Tab"): Promise<void> {
+  await expect(wanted).toBeVisible();
+  for (let pressed = 0; pressed < 90; pressed += 1) {
+    await page.keyboard.press(key);
+    if (await wanted.evaluate((element) => element === document.activeElement)) return;
+  }
+  await expect(wanted).toBeFocused();
+}
+
+test("a model is made, tagged, listed, compared, charted and its view saved by keys alone", async ({
+  page,
+}) => {
+  const press = async (...keys: readonly string[]) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  await page.goto("/w/default");
+  await expect(page.getByRole("button", { name: "New item" })).toBeVisible();
+  await press("n");
+  await tabTo(page, page.getByRole("dialog").getByRole("button", { name: "ML Model" }));
+  await press("Enter");
+  await expect(page.getByRole("textbox", { name: "Name" })).toBeFocused();
+  await page.keyboard.type("by keys");
+  await press("Enter");
+  await expect(page).toHaveURL(/\/models\/by%20keys$/);
+  await tabTo(page, page.locator("summary", { hasText: "Tags of this model" }));
+  await press("Enter");
+  await tabTo(page, page.getByRole("button", { name: "Add tag" }));
+  await press("Enter");
+  await page.keyboard.type("team");
+  await press("Tab");
+  await page.keyboard.type("stores");
+  await press("Enter");
+  await expect(page.getByText("stores", { exact: true })).toBeVisible();
+  await press("Control+k");
+  await page.keyboard.type("forest");
+  await expect(page.getByRole("option", { name: /^forest/ }).first()).toBeVisible();
+  await press("Enter");
+  await tabTo(page, page.getByRole("link", { name: "View model list" }));
+  await press("Enter");
+  await expect(gridOf(page).getByRole("link", { name: "Version 40" })).toBeVisible();
+  await press("j");
+  await expect(gridOf(page)).toBeFocused();
+  await press("j", "x", "j", "x");
+  await expect(page.getByText("2 versions", { exact: true })).toBeVisible();
+  await press("c");
+  await tabTo(page, page.getByRole("button", { name: "Edit rmse by run name" }));
+  await press("Enter");
+  const pane = page.getByRole("dialog", { name: /^Edit / });
+  await expect(pane).toBeVisible();
+  await expect
+    .poll(() => pane.evaluate((element) => element.contains(document.activeElement)))
+    .toBe(true);
+  await tabTo(page, pane.getByRole("textbox", { name: "Title" }));
+  await page.keyboard.type("shaped by keys");
+  await tabTo(page, pane.getByRole("combobox", { name: "Visualization type" }));
+  await press("Enter", "l");
+  await expect(page.getByRole("option", { name: "Line" })).toBeVisible();
+  await press("Enter");
+  await tabTo(page, pane.getByRole("button", { name: "Done" }));
+  await press("Enter");
+  await expect(page.getByRole("img", { name: /^shaped by keys/ })).toHaveAccessibleName(/Line/);
+  await tabTo(page, page.getByRole("button", { name: "Views" }));
+  await press("Enter");
+  await tabTo(page, page.getByRole("menuitem", { name: "Save this view" }), "ArrowDown");
+  await press("Enter");
+  await expect(page.getByRole("textbox", { name: "Name" })).toBeFocused();
+  await page.keyboard.type("by keys");
+  await press("Enter");
+  await expect(page.getByText("Saved the view by keys", { exact: true })).toBeVisible();
+});

@@ -84,7 +84,9 @@ test("a tag or alias that is refused is taken back, and the editor keeps what wa
   await tags.getByLabel("Tag value").fill(long);
   await tags.getByRole("button", { name: "Save tag" }).click();
   await expect(page.getByText("Tag too was not changed", { exact: true })).toBeVisible();
-  await expect(page.getByText(/^.{0,60}has 100005 characters; at most 100000 are taken/).last()).toBeVisible();
+  await expect(
+    page.getByText(/^.{0,60}has 100005 characters; at most 100000 are taken/).last(),
+  ).toBeVisible();
   await expect(tags.getByText("too", { exact: true })).toBeHidden();
   await expect(tags.getByLabel("Tag value")).toHaveValue(long);
   await tags.getByLabel("Tag value").fill("short");

@@ -11,7 +11,8 @@ import {
   useToastController,
 } from "@fluentui/react-components";
 import { useRouter } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
+import { fluentRef } from "@/lib/fluentRef.ts";
 import { type Notice, notifyFailure, showNoticesWith } from "./notices.ts";
 
 const SHOWN_MS = 8000;
@@ -36,8 +37,16 @@ export function Notices() {
 function NoticeToast({ notice }: { notice: Notice }) {
   const router = useRouter();
   const { undo, link } = notice;
+  const toast = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Fluent keeps the Tab key within a notice, and within all, until Escape: nobody would guess.
+    for (let around = toast.current?.closest("[data-tabster]"); around;) {
+      around.removeAttribute("data-tabster");
+      around = around.closest("[data-tabster]");
+    }
+  }, []);
   return (
-    <Toast>
+    <Toast ref={fluentRef(toast)}>
       <ToastTitle
         action={
           <ToastTrigger>

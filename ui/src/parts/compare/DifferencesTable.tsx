@@ -18,6 +18,7 @@ import {
   FlagFilled,
   SubtractRegular,
 } from "@fluentui/react-icons";
+import { propertyTitle } from "../table/columns.ts";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type CSSProperties, useMemo, useRef } from "react";
@@ -306,7 +307,7 @@ export function DifferencesTable(props: DifferencesTableProps) {
                       title={row.key}
                       dir="auto"
                     >
-                      {row.key}
+                      {group.group === "properties" ? propertyTitle(row.key) : row.key}
                     </span>
                     {isMetric && <DirectionButton metric={row.key} direction={direction} />}
                     {group.group === "files" && (

@@ -102,6 +102,9 @@ export interface ExplorerProps {
   readonly empty: ReactNode;
 }
 
+/** The summary of a metric that is best, where either is. */
+const BEST = { lower: "min", higher: "max", none: undefined } as const;
+
 export function Explorer(props: ExplorerProps) {
   const { source, workspace, state, change } = props;
   const styles = useStyles();
@@ -175,7 +178,7 @@ export function Explorer(props: ExplorerProps) {
       selection={state.selection}
       hidden={hidden}
       isDark={isDark}
-      best={(key) => (directionOf(key) === "lower" ? "min" : "max")}
+      best={(key) => BEST[directionOf(key)]}
       renderCell={props.renderCell}
       onLayout={(next) => change({ layout: next }, next.widths !== state.layout.widths)}
       onOrders={(orders) => change({ orders })}

@@ -1,11 +1,13 @@
 /** The head of a table file; only rows in sight are drawn, columns up to a number. */
-import { makeStyles, Text, tokens } from "@fluentui/react-components";
+import { makeStyles, mergeClasses, Text, tokens } from "@fluentui/react-components";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useRef } from "react";
+import { useMemo, useRef } from "react";
 import { plural } from "@/lib/format.ts";
 
 const ROW_PX = 28;
 const COLUMNS_MAX = 100;
+/** Rows that are looked at to tell columns of numbers. */
+const LOOKED_AT = 100;
 
 const useStyles = makeStyles({
   frame: {
@@ -37,6 +39,7 @@ const useStyles = makeStyles({
     fontVariantNumeric: "tabular-nums",
     borderTop: `1px solid ${tokens.colorNeutralStroke3}`,
   },
+  number: { textAlign: "end" },
   note: { display: "block", marginBottom: "8px", color: tokens.colorNeutralForeground3 },
 });
 
@@ -59,6 +62,10 @@ export function PreviewTable({ label, columns, rows, total }: PreviewTableProps)
     initialRect: { width: 800, height: 440 },
   });
   const shown = columns.slice(0, COLUMNS_MAX);
+  const areNumbers = useMemo(
+    () => columns.slice(0, COLUMNS_MAX).map((_, at) => isOfNumbers(rows, at)),
+    [columns, rows],
+  );
   const items = virtual.getVirtualItems();
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
@@ -76,7 +83,12 @@ export function PreviewTable({ label, columns, rows, total }: PreviewTableProps)
           <thead>
             <tr>
               {shown.map((column, at) => (
-                <th key={at} className={styles.head} scope="col" dir="auto">
+                <th
+                  key={at}
+                  className={mergeClasses(styles.head, areNumbers[at] && styles.number)}
+                  scope="col"
+                  dir="auto"
+                >
                   {column}
                 </th>
               ))}
@@ -87,7 +99,12 @@ export function PreviewTable({ label, columns, rows, total }: PreviewTableProps)
             {items.map(({ index }) => (
               <tr key={index}>
                 {shown.map((_, at) => (
-                  <td key={at} className={styles.cell} dir="auto" title={rows[index]?.[at]}>
+                  <td
+                    key={at}
+                    className={mergeClasses(styles.cell, areNumbers[at] && styles.number)}
+                    dir="auto"
+                    title={rows[index]?.[at]}
+                  >
                     {rows[index]?.[at]}
                   </td>
                 ))}
@@ -99,4 +116,10 @@ export function PreviewTable({ label, columns, rows, total }: PreviewTableProps)
       </div>
     </>
   );
+}
+
+/** Whether a column holds numbers, as far as its first rows tell. */
+function isOfNumbers(rows: PreviewTableProps["rows"], at: number): boolean {
+  const texts = rows.slice(0, LOOKED_AT).flatMap((row) => (row[at] ? [row[at]] : []));
+  return texts.length > 0 && texts.every((text) => !Number.isNaN(Number(text)));
 }

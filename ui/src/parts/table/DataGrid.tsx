@@ -86,7 +86,7 @@ export interface DataGridProps {
   /** Selected rows that no chart draws. */
   readonly hidden: ReadonlySet<string>;
   readonly isDark: boolean;
-  readonly best: (key: string) => Summary;
+  readonly best: (key: string) => Summary | undefined;
   readonly renderCell?: RenderCell | undefined;
   readonly onLayout: (layout: Layout) => void;
   readonly onOrders: (orders: readonly Order[]) => void;

@@ -51,8 +51,8 @@ export interface HeaderMenuProps {
   readonly usual: readonly string[];
   readonly orders: readonly Order[];
   readonly summaries: readonly Summary[];
-  /** The summary that is best for a key: the lowest or the highest. */
-  readonly best: (key: string) => Summary;
+  /** The summary that is best for a key: the lowest, the highest, or neither. */
+  readonly best: (key: string) => Summary | undefined;
   readonly onLayout: (layout: Layout) => void;
   readonly onOrders: (orders: readonly Order[]) => void;
   readonly onClose: () => void;

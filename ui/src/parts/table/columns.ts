@@ -180,9 +180,14 @@ const SUMMARY_WORDS: Readonly<Record<string, string>> = {
   mean: "mean",
 };
 
+/** What a property is called. */
+export function propertyTitle(key: string): string {
+  return TITLES[key] ?? key;
+}
+
 /** What a column's header says. */
 export function columnTitle(column: Pick<Column, "id" | "key" | "group">): string {
-  if (column.group === "property") return TITLES[column.key] ?? column.key;
+  if (column.group === "property") return propertyTitle(column.key);
   const word = SUMMARY_WORDS[splitId(column.id).prefix];
   return word === undefined ? column.key : `${column.key} (${word})`;
 }
