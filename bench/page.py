@@ -25,7 +25,7 @@ from typing import Any
 from bench import page_peer
 from bench.bulk import CACHE_KIB, SETTINGS, Copied
 from bench.client import Client
-from bench.places import HERE, ROOT, WORK
+from bench.places import HERE, PAGE, ROOT, WORK
 from bench.seed import BASE_MS, create_experiment, create_run
 from bench.servers import FLAVOURS, Server
 
@@ -36,7 +36,6 @@ PARAMS = ("n_estimators", "learning_rate", "kernel", "depth")
 LONG_RUNS = 100
 CHUNK = 500
 OUTLINES_S = 120
-REPORT = HERE / "PAGE.md"
 
 
 def main() -> None:
@@ -62,8 +61,8 @@ def main() -> None:
     if given.peer:
         peer = _measure_peer(given.data.parent / "page-peer", given.versions, given.peer_points)
     text = report(figures, peer, given)
-    REPORT.write_text(text, encoding="utf-8")
-    print(REPORT.read_text(encoding="utf-8"))
+    PAGE.write_text(text, encoding="utf-8")
+    print(text)
 
 
 class _Serving:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bench import targets
-from bench.places import TORTURE
+from bench.places import PAGE, TORTURE
 from bench.results import Cell, Results
 from bench.scoring import ENGINES, MODELS
 from bench.servers import FLAVOURS, Flavour
@@ -44,6 +44,7 @@ def render(results: Results) -> str:
         *_resources(results),
         *_growth(results),
         *_scoring(results),
+        *_drawn(),
         *_killed(),
     ]
     if postgres:
@@ -217,6 +218,15 @@ def _growth(results: Results) -> Iterator[str]:
     yield ""
     for verdict in _growth_verdicts(results):
         yield f"- {verdict}"
+    yield ""
+
+
+def _drawn() -> Iterator[str]:
+    """Yield what `python -m bench.page` measured in a browser, kept in a page of its own."""
+    if not PAGE.exists():
+        return
+    yield from ("## The page in a browser", "", "From `PAGE.md`, which says what is counted.", "")
+    yield from (line for line in PAGE.read_text().splitlines() if line.startswith("|"))
     yield ""
 
 
