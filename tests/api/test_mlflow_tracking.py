@@ -318,3 +318,38 @@ def test_data_sets_of_experiments(api: Api) -> None:
     ]  # fmt: skip
     assert api.send("POST", "/api/3.0/mlflow/workspaces", b'{"name":"team-a"}').status == 201
     assert api.send("POST", search, body, {"x-mlflow-workspace": "team-a"}).body == {}
+
+
+# What MLflow 3.17.2 answers with its workspaces turned on; the differential suite's has none.
+SPACES = "/api/3.0/mlflow/workspaces"
+HELD = {"x-mlflow-workspace": "aa"}
+ANSWERS = [
+    ("POST", SPACES, {"name": "aa", "description": "x"}, None, 201, ""),
+    ("POST", SPACES, {"name": "aa"}, None, 400, "RESOURCE_ALREADY_EXISTS"),
+    ("POST", SPACES, {"name": "A"}, None, 400, "INVALID_PARAMETER_VALUE"),
+    ("POST", SPACES, {}, None, 400, "INVALID_PARAMETER_VALUE"),
+    ("POST", SPACES, {"name": "api"}, None, 400, "INVALID_PARAMETER_VALUE"),
+    ("POST", SPACES, {"name": "x" * 64}, None, 400, "INVALID_PARAMETER_VALUE"),
+    ("POST", SPACES, {"name": "bb"}, None, 201, ""),
+    ("GET", f"{SPACES}/zz", None, None, 404, "RESOURCE_DOES_NOT_EXIST"),
+    ("PATCH", f"{SPACES}/aa", {}, None, 400, "INVALID_PARAMETER_VALUE"),
+    ("PATCH", f"{SPACES}/zz", {"description": "n"}, None, 404, "RESOURCE_DOES_NOT_EXIST"),
+    ("PATCH", f"{SPACES}/aa", {"description": "n"}, None, 200, ""),
+    ("POST", f"{MLFLOW}/runs/create", {"experiment_id": ""}, HELD, 404, "RESOURCE_DOES_NOT_EXIST"),
+    ("POST", f"{MLFLOW}/registered-models/create", {"name": "m"}, HELD, 200, ""),
+    ("GET", f"{MLFLOW}/registered-models/get?name=m", None, None, 404, "RESOURCE_DOES_NOT_EXIST"),
+    ("DELETE", f"{SPACES}/aa?mode=BOGUS", None, None, 400, "INVALID_PARAMETER_VALUE"),
+    ("DELETE", f"{SPACES}/default", None, None, 400, "INVALID_PARAMETER_VALUE"),
+    ("DELETE", f"{SPACES}/zz", None, None, 404, "RESOURCE_DOES_NOT_EXIST"),
+    ("DELETE", f"{SPACES}/bb?mode=RESTRICT", None, None, 204, ""),
+    ("GET", f"{SPACES}/bb", None, None, 404, "RESOURCE_DOES_NOT_EXIST"),
+]
+
+
+def test_workspace_calls_answer_as_mlflow_does(api: Api) -> None:
+    for method, path, body, headers, status, code in ANSWERS:
+        data = b"" if body is None else msgspec.json.encode(body)
+        answer = api.send(method, path, data, headers)
+        assert (answer.status, answer.code) == (status, code), (method, path, answer.raw)
+    found = api.send("GET", SPACES).body
+    assert found == {"workspaces": [{"name": "aa", "description": "n"}, {"name": "default"}]}
