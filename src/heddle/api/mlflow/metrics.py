@@ -101,7 +101,8 @@ def get_history(tx: Tx, ask: GetHistory) -> bytes:
     offset = page.decode(ask.page_token) if ask.page_token else 0
     limit = metrics.STEP_MAX - 1 if ask.max_results is None else limit_of(ask.max_results, 2**31)
     key = ask.metric_key or ""
-    parts = []
+    # Put together once: each step in between would be the whole answer once more.
+    pieces = [b"{"]
     left = limit + 1
     for rows in metrics.history(tx, found[ask.run_id or ""], key, limit=left, offset=offset):
         left -= len(rows)
@@ -110,11 +111,14 @@ def get_history(tx: Tx, ask: GetHistory) -> bytes:
             for value, is_nan, timestamp_ms, step in (rows if left else rows[:-1])
         ]
         if points:
-            parts.append(encode_json(points)[1:-1])
-    fields = [b'"metrics":[' + b",".join(parts) + b"]"] if parts else []
+            pieces.append(b"," if len(pieces) > 1 else b'"metrics":[')
+            pieces.append(encode_json(points)[1:-1])
+    if len(pieces) > 1:
+        pieces.append(b"]")
     if not left:
-        fields.append(b'"next_page_token":' + encode_json(page.encode(offset + limit)))
-    return b"{" + b",".join(fields) + b"}"
+        pieces.append(b',"next_page_token":' + encode_json(page.encode(offset + limit)))
+    pieces.append(b"}")
+    return b"".join(pieces)
 
 
 def _known_runs(tx: Tx, uids: Sequence[str]) -> list[tuple[str, int]]:

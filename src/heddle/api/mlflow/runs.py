@@ -300,10 +300,9 @@ def search_runs(tx: Tx, ask: SearchRuns) -> bytes:
     if not found:
         return b"{}"
     bodies = encoded_runs(tx, found[:limit], model_inputs=False)
-    answer = b'{"runs":[' + b",".join(bodies) + b"]"
-    if len(found) > limit:
-        answer += b',"next_page_token":' + encode_json(page.encode(offset + limit))
-    return answer + b"}"
+    more = len(found) > limit
+    token = b',"next_page_token":' + encode_json(page.encode(offset + limit)) if more else b""
+    return b"".join((b'{"runs":[', b",".join(bodies), b"]", token, b"}"))
 
 
 def log_param(tx: Tx, ask: LogParam) -> dict[str, Any]:
