@@ -199,11 +199,20 @@ class Session:
         return bool(self.form.budget_s) and self._spent() > self.form.budget_s
 
     def _describe(self) -> None:
-        self.results.facts = {
+        measured = self._workloads(postgres=False) or self._workloads(postgres=True)
+        if measured or not self.results.facts:
+            self.results.facts = self._facts()
+        self._name_versions()
+
+    def _facts(self) -> dict[str, str]:
+        """Return what the rates are taken on; growth and scoring say their own time and load."""
+        return {
             "taken": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             "form": f"{self.form.name}, {self.form.rounds} rounds of {self.form.seconds:g} s",
             **machine.facts(RUNS),
         }
+
+    def _name_versions(self) -> None:
         for flavour in self._flavours:
             name = flavour.family.replace("heddle", "Heddle").replace("mlflow", "MLflow")
             name = name.replace("fasttrackml", "FastTrackML")
