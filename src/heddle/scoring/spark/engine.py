@@ -363,31 +363,26 @@ def _run_frame(work: Work, job: str, say: Tell, cancel: threading.Event) -> rece
 def _cancelled_with(spark: Any, job: str, cancel: threading.Event) -> Iterator[None]:
     """End what Spark does for this job when ``cancel`` is set."""
     tag, ended = f"heddle-{job}", threading.Event()
-    by_tag = spark if hasattr(spark, "addTag") else None
+    if driver.is_connect(spark):
+        add, remove, stop = spark.addTag, spark.removeTag, spark.interruptTag
+    else:
+        context = spark.sparkContext
+        add, remove, stop = context.addJobTag, context.removeJobTag, context.cancelJobsWithTag
 
     def watch() -> None:
         while not ended.wait(WATCHED_EVERY_S):
             if cancel.is_set():
-                if by_tag is not None:
-                    by_tag.interruptTag(tag)
-                else:
-                    spark.sparkContext.cancelJobsWithTag(tag)
+                stop(tag)
 
     watching = threading.Thread(target=watch, daemon=True, name="heddle-cancel")
-    if by_tag is not None:
-        by_tag.addTag(tag)
-    else:
-        spark.sparkContext.addJobTag(tag)
+    add(tag)
     watching.start()
     try:
         yield
     finally:
         ended.set()
         watching.join()
-        if by_tag is not None:
-            by_tag.removeTag(tag)
-        else:
-            spark.sparkContext.removeJobTag(tag)
+        remove(tag)
 
 
 def _receipt(work: Work, job: str) -> receipt.Receipt:
