@@ -109,7 +109,7 @@ def test_items_and_finding(api):
     hits = call(api, "GET", f"{base}/find?text=forest")["hits"]
     assert [hit["kind"] for hit in hits] == ["experiment", "model", "run"]
     assert hits[2]["parent_name"] == "forest"
-    hits = call(api, "GET", f"{base}/find?text={uid[:10]}")["hits"]
+    hits = call(api, "GET", f"{base}/find?text={uid[:20]}")["hits"]
     assert [(hit["kind"], hit["key"]) for hit in hits] == [("run", uid)]
     assert call(api, "GET", f"{base}/find?text=%25_%27")["hits"] == []
 

@@ -16,7 +16,6 @@ const VARIANTS = [
   { mark: "light", viewport: WIDE, colorScheme: "light" },
   { mark: "dark", viewport: WIDE, colorScheme: "dark" },
   { mark: "light-narrow", viewport: NARROW, colorScheme: "light" },
-  { mark: "dark-narrow", viewport: NARROW, colorScheme: "dark" },
 ];
 const CONTRAST = { mark: "contrast", viewport: WIDE, look: "contrast" };
 const W = "/w/default";
@@ -59,7 +58,13 @@ function screens(there) {
     "(id:d,type:parallel,y:!(params.n_estimators,params.max_depth,metrics.rmse,metrics.r2)))";
   const click = (role, name, nth) => async (page) => {
     const found = page.getByRole(role, { name, exact: typeof name === "string" });
-    await (nth === undefined ? found.first() : found.nth(nth)).click();
+    const wanted = nth === undefined ? found.first() : found.nth(nth);
+    const behind = page.getByRole("button", { name: "More commands" });
+    // On a telephone a command may stand behind the ribbon's three points.
+    if (!(await wanted.isVisible()) && (await behind.isVisible())) {
+      await behind.click();
+      await page.getByRole("menuitem", { name }).click();
+    } else await wanted.click();
   };
   const bottom = (selector) => async (page) => {
     await page.locator(selector).first().scrollIntoViewIfNeeded();

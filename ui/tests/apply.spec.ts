@@ -67,10 +67,7 @@ test("a job that fails says why, and is done again; one that waits is cancelled"
   await expect(page.getByRole("article").getByText("Cancelled")).toBeVisible({ timeout: 20_000 });
 });
 
-test("a schedule stands on Monitor, its jobs come, and deleting it can be undone", async ({
-  page,
-  request,
-}) => {
+test("a schedule stands on Monitor, and deleting it can be undone", async ({ page, request }) => {
   const plan = {
     model: "demand/1",
     input: { address: "few.csv" },
@@ -131,7 +128,7 @@ test("the wizard maps, casts, runs, and shows the result with its predictions", 
   await page.getByLabel("Mode").selectOption("overwrite");
   await next.click();
   await page.getByLabel("Names of the columns of predictions").fill("units");
-  await page.getByRole("checkbox", { name: "cost" }).uncheck();
+  await page.getByRole("checkbox", { name: "cost", exact: true }).uncheck();
   await next.click();
   const code = page.getByRole("region", { name: "Code to apply" });
   await expect(code).toContainText('mapping={"price": "cost"}');

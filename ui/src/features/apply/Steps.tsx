@@ -10,6 +10,7 @@ import {
   tokens,
 } from "@fluentui/react-components";
 import { ArrowDownloadRegular } from "@fluentui/react-icons";
+import { useId } from "react";
 import type { Shapes } from "@/api/client.ts";
 import { CodeBlock } from "@/parts/CodeBlock.tsx";
 import { saveFile } from "@/parts/chart/saveFile.ts";
@@ -228,6 +229,7 @@ export function OutputStep({ draft, change, columns }: StepProps) {
 
 export function OutputColumnsStep({ version, draft, change, columns }: StepProps) {
   const styles = useStyles();
+  const keep = useId();
   const outputs = version.signature?.outputs.map(({ name }) => name).filter((name) => name !== "");
   return (
     <>
@@ -245,8 +247,9 @@ export function OutputColumnsStep({ version, draft, change, columns }: StepProps
       {columns.length === 0 ? (
         <Text>All columns of the input are kept beside the predictions.</Text>
       ) : (
-        <Field label="Columns of the input to keep">
-          <div role="group" aria-label="Columns of the input to keep" className={styles.checks}>
+        <div>
+          <Text id={keep}>Columns of the input to keep</Text>
+          <div role="group" aria-labelledby={keep} className={styles.checks}>
             {columns.map(({ name }) => (
               <Checkbox
                 key={name}
@@ -262,7 +265,7 @@ export function OutputColumnsStep({ version, draft, change, columns }: StepProps
               />
             ))}
           </div>
-        </Field>
+        </div>
       )}
     </>
   );

@@ -119,6 +119,7 @@ export function ComparisonPane({
         workspace={workspace}
         items={items}
         keys={selection}
+        labelOf={(key, name) => source.label(key, name)}
         baseline={state.baseline}
         withEqual={state.withEqual}
         isDark={isDark}

@@ -143,6 +143,8 @@ export interface DifferencesTableProps {
   readonly items: readonly ItemRef[];
   /** The rows' keys, in the order of the items, for their colours. */
   readonly keys: readonly string[];
+  /** What a row is called, from its key and its run's name. */
+  readonly labelOf: (key: string, name: Cell) => string;
   readonly baseline: string;
   readonly withEqual: boolean;
   readonly isDark: boolean;
@@ -251,7 +253,9 @@ export function DifferencesTable(props: DifferencesTableProps) {
                       className={styles.mark}
                       style={{ backgroundColor: colourOfSlot(slots.get(key) ?? 0, props.isDark) }}
                     />
-                    <span className={styles.text}>{item?.name}</span>
+                    <span className={styles.text}>
+                      {props.labelOf(key, item?.run_name ?? null)}
+                    </span>
                     {index === base && <FlagFilled aria-label="Baseline" />}
                   </button>
                 </div>
