@@ -25,6 +25,7 @@ STARTED = {
     "heddle.cli",
     "heddle.demo.training",
     "heddle.scoring.job_process",
+    "heddle.scoring.online",
     "heddle.spark",
 }
 LOADED_FROM = "heddle.db.migrations"

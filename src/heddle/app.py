@@ -37,10 +37,16 @@ from heddle.db.notices import Notices
 from heddle.db.tx import Caller, Change
 from heddle.errors import HeddleError
 from heddle.jobs.news import News
+from heddle.scoring.endpoints import Endpoints
+from heddle.scoring.plan import Limits
+from heddle.scoring.worker import cache_of
 from heddle.settings import Settings
 from heddle.tracking.outlining import Outlining
 
 log = logging.getLogger("heddle")
+
+CALLED_BY = ("alias", "model", "version", "workspace")
+"""Changes of these may change which endpoint an address means."""
 
 
 def all_rows() -> list[Row]:
@@ -76,6 +82,7 @@ class App:
         self.notices: Notices | None = None
         self.news: News | None = None
         self.outlining: Outlining | None = None
+        self.endpoints: Endpoints | None = None
 
     def open(self) -> None:
         """Open the database, bringing its schema up to date first."""
@@ -89,6 +96,14 @@ class App:
             self.news.start()
         self.outlining = Outlining(database)
         self.outlining.start()
+        self.endpoints = Endpoints(
+            database,
+            blobs.store,
+            Path(cache_of(self.settings.data)),
+            limit=self.settings.active_endpoints,
+            idle_s=self.settings.endpoint_idle_s,
+            limits=Limits(batch_s=self.settings.endpoint_wait_s),
+        )
         database.announce = self.announce
         self.services = Services(
             database,
@@ -97,10 +112,12 @@ class App:
                 "hub": self.hub,
                 "data_roots": self.settings.roots,
                 "outlining": self.outlining,
+                "endpoints": self.endpoints,
             },
         )
         self.dispatch = Dispatcher(self.table, self.services, self.admit, error_body)
-        metrics = Metrics(self.meter, SlowCalls(database, self.settings.slow_s), release())
+        slow = SlowCalls(database, self.settings.slow_s)
+        metrics = Metrics(self.meter, slow, release(), self.endpoints)
         self.services.extra["metrics"] = metrics
         self.dispatch.enter, self.dispatch.observe = self.meter.enter, metrics.observe
         self.dispatch.error_shapes = {
@@ -114,6 +131,8 @@ class App:
             self.news.stop()
         if self.outlining is not None:
             self.outlining.stop()
+        if self.endpoints is not None:
+            self.endpoints.close()
         if self.services is not None:
             self.services.extra["blobs"].close()
             self.services.database.close()
@@ -124,6 +143,8 @@ class App:
         """Tell those who watch, here and in other processes, of committed changes."""
         if self.outlining is not None:
             self.outlining.hear(changes)
+        if self.endpoints is not None and any(each.kind in CALLED_BY for each in changes):
+            self.endpoints.forget()
         self.hub.announce(changes)
         if self.notices is not None:
             self.notices.send(changes)
@@ -162,6 +183,8 @@ class App:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
                 close_on_signals(self.hub)
+                if self.endpoints is not None:
+                    await self.endpoints.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)

@@ -10,6 +10,7 @@ import heddle.artifacts.uploads
 import heddle.jobs.records
 import heddle.jobs.schedules
 import heddle.registry.aliases
+import heddle.registry.endpoints
 import heddle.registry.history
 import heddle.registry.models
 import heddle.registry.scans

@@ -39,6 +39,9 @@ class Settings:
     log_level: str = "warning"
     slow_s: float = 1.0
     gc_grace_s: int = 24 * 3600
+    active_endpoints: int = 5
+    endpoint_idle_s: float = 300.0
+    endpoint_wait_s: float = 60.0
 
     @property
     def database_url(self) -> str:
@@ -161,6 +164,21 @@ OPTIONS = (
         "gc_grace_s",
         "how long gc leaves what nothing refers to, in seconds",
         _whole(0),
+        "SECONDS",
+    ),
+    Option(
+        "active_endpoints", "versions of one model that may answer requests", _whole(0, 10_000), "N"
+    ),
+    Option(
+        "endpoint_idle_s",
+        "how long an endpoint that nobody asks keeps its model loaded, in seconds",
+        _seconds,
+        "SECONDS",
+    ),
+    Option(
+        "endpoint_wait_s",
+        "how long a model may take for one request, in seconds",
+        _seconds,
         "SECONDS",
     ),
 )

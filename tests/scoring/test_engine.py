@@ -268,6 +268,7 @@ def test_a_killed_child_is_replaced(forest, source, tmp_path, monkeypatch):
     def send(self: Child, batch: pa.RecordBatch) -> None:
         real(self, batch)
         if len(killed) < 2:
+            assert self._process is not None
             killed.append(self._process.pid)
             os.killpg(self._process.pid, signal.SIGKILL)
 

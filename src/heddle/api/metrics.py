@@ -16,7 +16,7 @@ import re
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from heddle.errors import HeddleError
 if TYPE_CHECKING:
     from heddle.db.engine import Database
     from heddle.db.tx import Ran
+    from heddle.scoring.endpoint import Endpoint
+    from heddle.scoring.endpoints import Endpoints
 
 log = logging.getLogger("heddle.slow")
 
@@ -143,10 +145,11 @@ class SlowCalls:
 class Metrics:
     """Everything that is told, put together."""
 
-    def __init__(self, meter: Meter, slow: SlowCalls, version: str) -> None:
+    def __init__(self, meter: Meter, slow: SlowCalls, version: str, endpoints: Endpoints) -> None:
         self.meter = meter
         self.slow = slow
         self.version = version
+        self.endpoints = endpoints
 
     def observe(self, request: Request, row: Row | None, seconds: float, status: int) -> None:
         """Note one answered request."""
@@ -172,7 +175,21 @@ class Metrics:
         yield from _sample("heddle_slow_calls_total", "counter", "Slow calls.", self.slow.count)
         size = database.size_bytes()
         yield from _sample("heddle_database_bytes", "gauge", "Size of the database.", size)
+        yield from self._endpoints()
         yield from _process()
+
+    def _endpoints(self) -> Iterator[str]:
+        """What the endpoints of this process did, each under its workspace, model and version."""
+        found = self.endpoints.all()
+        for name, kind, about, value in ENDPOINT_SAMPLES if found else ():
+            yield f"# HELP heddle_endpoint_{name} {about}"
+            yield f"# TYPE heddle_endpoint_{name} {kind}"
+            for each in found:
+                labels = ",".join(f'{label}="{_label(text)}"' for label, text in (
+                    ("workspace", each.key.workspace), ("model", each.key.model),
+                    ("version", str(each.key.number)),
+                ))  # fmt: skip
+                yield f"heddle_endpoint_{name}{{{labels}}} {value(each)}"
 
     def _requests(self) -> Iterator[str]:
         flying, counts = self.meter.total()
@@ -197,6 +214,24 @@ class Metrics:
             for kind, count in zip(CLASSES, cells[end + 1 :], strict=False):
                 if count:
                     yield f'heddle_requests_total{{call="{call}",status="{kind}"}} {int(count)}'
+
+
+ENDPOINT_SAMPLES: Sequence[tuple[str, str, str, Callable[[Endpoint], float]]] = (
+    ("requests_total", "counter", "Scoring requests.", lambda each: each.counts.requests),
+    ("errors_total", "counter", "Scoring requests that failed.", lambda each: each.counts.errors),
+    (
+        "seconds_total",
+        "counter",
+        "Time until they were answered.",
+        lambda each: each.counts.seconds,
+    ),
+    ("loaded", "gauge", "Whether the model is loaded.", lambda each: int(each.process is not None)),
+)
+
+
+def _label(text: str) -> str:
+    """A label's value as Prometheus writes it."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _sample(

@@ -53,7 +53,7 @@ def document(offers: Iterable[Offer] = CONTENTS) -> dict[str, Any]:
     offers = tuple(offers)
     shapes: list[Any] = [Refusal]
     for offer in offers:
-        shapes += [shape for shape in (offer.reply, offer.body) if shape is not None]
+        shapes += [shape for shape in (offer.reply, offer.body, offer.sent) if shape is not None]
     schemas = _schemas(list(dict.fromkeys(shapes)))
     paths: dict[str, dict[str, Any]] = {}
     for offer in offers:
@@ -83,8 +83,8 @@ def _operation(offer: Offer) -> dict[str, Any]:
     }
     if parameters := [*_path_parameters(offer), *_query_parameters(offer)]:
         operation["parameters"] = parameters
-    if offer.body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(offer.body)}
+    if body := offer.body or offer.sent:
+        operation["requestBody"] = {"required": True, "content": _json(body)}
     answer: dict[str, Any] = {"description": offer.summary}
     if offer.media:
         schema: dict[str, Any] = {} if offer.reply is None else _reference(offer.reply)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from heddle.errors import Unavailable
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a test compares it with the files."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -13,75 +13,25 @@ import json
 import mmap
 import os
 import select
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from heddle.errors import Invalid
-from heddle.scoring import confine, predictor
+from heddle.scoring import predictor
+from heddle.scoring.confined import ChildDied, Confined, ModelFailed
 from heddle.scoring.plan import Limits
 
 SLOTS: Final = 2
 """Batches that wait in a child: one is predicted while the next is copied over."""
-TAIL_BYTES: Final = 8192
 HEAD_MAX: Final = 256 * 1024
 ANSWER_MAX: Final = 256 * 1024**2
 """Of one batch's predictions: 2 KB for each of as many rows as a batch has at most."""
 WORDS_MAX: Final = 5000
-END_S: Final = 5.0
-KEPT_VARIABLES: Final = (
-    "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "LANG", "LC_ALL", "LD_LIBRARY_PATH",
-    "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ",
-)  # fmt: skip
-"""What of the environment reaches a model: how libraries compute, and nothing else."""
-THREAD_VARIABLES: Final = (
-    "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)  # fmt: skip
-_PLACES: Final = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, *sys.path]))"
-
-
-class ModelFailed(Invalid):
-    """The model could not be loaded, raised, broke a limit or died; the message says which."""
-
-
-class ChildDied(ModelFailed):
-    """The process ended under its work: perhaps killed from outside, so that trying again may do."""
-
-
-@cache
-def _readable(python: str) -> tuple[str, ...]:
-    """The folders that this Python runs from."""
-    if python == sys.executable:
-        asked = json.dumps([sys.prefix, sys.base_prefix, *sys.path])
-    else:
-        asked = subprocess.run(  # noqa: S603 -- the interpreter that was built or is running
-            [python, "-I", "-c", _PLACES], check=True, capture_output=True, text=True
-        ).stdout
-    # The current folder is not among what Python runs from, even if it is on the path.
-    here = {str(Path.cwd()), ""}
-    return tuple(dict.fromkeys(place for place in json.loads(asked) if place not in here))
-
-
-def _memory_bytes(limits: Limits) -> int:
-    """The memory that one child may have."""
-    if limits.memory_bytes:
-        return limits.memory_bytes
-    with suppress(ValueError, OSError, AttributeError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
-    return 0
 
 
 class _Slot:
@@ -142,80 +92,27 @@ class Child:
         self.walls: list[str] = []
         self.libraries: dict[str, str] = {}
         self.path = ""
-        self._scratch = Path(tempfile.mkdtemp(prefix="heddle-model-", dir=scratch))
         self._slots = [_Slot() for _ in range(SLOTS)]
         self._sent = 0
         self._waiting = 0
-        self._tail: deque[bytes] = deque()
         self._began = time.monotonic()
         try:
-            self._start(folder, python, threads)
+            self._start(folder, limits=limits, python=python, threads=threads, scratch=scratch)
             self._load(folder, params, names, is_fast=is_fast)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, folder: Path, python: str, threads: int) -> None:
+    def _start(self, folder: Path, **given: Any) -> None:
         asks, self._requests = os.pipe()
         self._answers, tells = os.pipe()
-        slots = [slot.fd for slot in self._slots]
-        program = str(Path(predictor.__file__).absolute())
-        walls = {
-            "memory_bytes": _memory_bytes(self.limits),
-            "scratch_bytes": self.limits.scratch_bytes,
-            "tasks": self.limits.tasks,
-            "readable": [*_readable(python), str(folder), program],
-            "writable": [str(self._scratch)],
-        }
-        handed = [asks, tells, *slots]
+        program = Path(predictor.__file__).absolute()
         try:
-            self._process = subprocess.Popen(  # noqa: S603 -- our own program, no shell
-                [python, "-I", str(Path(confine.__file__).absolute()), json.dumps(walls), program,
-                 *map(str, handed)],
-                env=self._environment(threads),
-                cwd=self._scratch,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=handed,
-                start_new_session=True,
-            )  # fmt: skip
+            handed = [asks, tells, *(slot.fd for slot in self._slots)]
+            self._process: Confined | None = Confined(program, folder, handed, **given)
         finally:
             os.close(asks)
             os.close(tells)
-        threading.Thread(target=self._listen, daemon=True, name="heddle-model-words").start()
-
-    def _environment(self, threads: int) -> dict[str, str]:
-        scratch = str(self._scratch)
-        return {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            **{name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
-            **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-            "HOME": scratch,
-            "TMPDIR": scratch,
-            "MPLCONFIGDIR": scratch,
-            "XDG_CACHE_HOME": scratch,
-            "DO_NOT_TRACK": "1",
-            "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={scratch} -Duser.home={scratch}",
-            "SPARK_LOCAL_DIRS": scratch,
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-        }
-
-    def _listen(self) -> None:
-        """Keep the end of what the child says on its error output."""
-        stream = self._process.stderr
-        assert stream is not None  # noqa: S101 -- asked for above
-        held = 0
-        with suppress(ValueError, OSError):
-            while block := os.read(stream.fileno(), 4096):
-                self._tail.append(block)
-                held += len(block)
-                while held - len(self._tail[0]) > TAIL_BYTES:
-                    held -= len(self._tail.popleft())
 
     def _load(
         self, folder: Path, params: Mapping[str, Any] | None, names: Sequence[str], *, is_fast: bool
@@ -317,37 +214,21 @@ class Child:
 
     def _died(self, doing: str) -> ChildDied:
         """What the end of the process says."""
-        try:
-            code = self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            code = self._process.wait()
-        said = b"".join(self._tail)[-TAIL_BYTES:].decode(errors="replace").strip()
-        if code < 0:
-            how = f"was ended by {signal.Signals(-code).name}"
-            if -code == signal.SIGKILL:
-                how += " (killed from outside, or out of memory)"
-        else:
-            how = f"ended with code {code}"
-        last = f" Its last words: {said[-1000:]}" if said else ""
-        return ChildDied(f"The model's process {how} while {doing}.{last}")
+        assert self._process is not None  # noqa: S101 -- nobody asks after `close`
+        return self._process.died(doing)
 
     def kill(self) -> None:
         """End the process and all that it started, at once."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """End the process and remove its scratch folder; harmless to repeat."""
-        process = getattr(self, "_process", None)
+        process, self._process = getattr(self, "_process", None), None
         if process is not None:
-            self.kill()
-            process.wait()
-            process.stderr.close()
-            self._process = None  # type: ignore[assignment]
+            process.close()
             os.close(self._requests)
             os.close(self._answers)
         for slot in self._slots:
             slot.close()
         self._slots = []
-        shutil.rmtree(self._scratch, ignore_errors=True)

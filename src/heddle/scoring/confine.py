@@ -194,6 +194,7 @@ def main(arguments: Sequence[str]) -> int:
     answers = int(rest[1])
     os.write(answers, json.dumps(walls).encode() + b"\n")
     sys.argv = [program, *rest]
+    sys.path += wanted["imports"]
     runpy.run_path(program, run_name="__main__")
     return 0
 

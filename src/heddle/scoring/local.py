@@ -27,7 +27,8 @@ import pyarrow as pa
 from heddle.errors import Conflict, HeddleError, Invalid
 from heddle.scoring import environments, models, receipt, tables
 from heddle.scoring.check import Verdict, check, require
-from heddle.scoring.children import Child, ChildDied, ModelFailed
+from heddle.scoring.children import Child
+from heddle.scoring.confined import ChildDied, ModelFailed
 from heddle.scoring.parts import Aside, PartFile, Written
 from heddle.scoring.plan import PREDICTIONS, Limits, Part, Plan, split
 from heddle.scoring.plan import check as check_plan

@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,8 +27,9 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from heddle.artifacts import manifests
-from heddle.artifacts.blobs import open_store
+from heddle.artifacts.blobs import Store, open_store
 from heddle.database import open_database
+from heddle.db.engine import Database
 from heddle.db.tx import Caller, Tx
 from heddle.errors import Corrupt, Denied, Invalid, NotFound, Unavailable
 from heddle.registry import aliases, models, scans, versions
@@ -251,19 +253,15 @@ def _failure(address: str, error: urllib.error.HTTPError) -> Exception:
 # ---- a data folder ---------------------------------------------------------------------------
 
 
-class DataFolder:
-    """Models of a database and store that are opened here, without a server."""
+class Opened:
+    """Models of a database and a store that are open."""
 
-    def __init__(self, database_url: str, artifacts_url: str) -> None:
-        self.database_url = database_url
-        self.artifacts_url = artifacts_url
+    def __init__(self, database: Database, store: Callable[[], Store]) -> None:
+        self.database = database
+        self._store = store
 
     def _read(self, workspace: str, operation: Callable[[Tx], Any]) -> Any:
-        database = open_database(self.database_url)
-        try:
-            return database.read_now(operation, Caller(workspace=workspace))
-        finally:
-            database.close()
+        return self.database.read_now(operation, Caller(workspace=workspace))
 
     def find(self, named: Named, workspace: str) -> Found:
         """As `Home.find`."""
@@ -283,9 +281,35 @@ class DataFolder:
             yield small
             return
         try:
-            yield from open_store(self.artifacts_url).blocks(file.digest, 0, file.size_bytes)
+            yield from self._store().blocks(file.digest, 0, file.size_bytes)
         except FileNotFoundError:
             raise Corrupt(f"The stored bytes of '{file.path}' are gone.") from None
+
+
+class DataFolder:
+    """Models of a database and store that are opened here, without a server."""
+
+    def __init__(self, database_url: str, artifacts_url: str) -> None:
+        self.database_url = database_url
+        self.artifacts_url = artifacts_url
+
+    @contextmanager
+    def _opened(self) -> Iterator[Opened]:
+        database = open_database(self.database_url)
+        try:
+            yield Opened(database, partial(open_store, self.artifacts_url))
+        finally:
+            database.close()
+
+    def find(self, named: Named, workspace: str) -> Found:
+        """As `Home.find`."""
+        with self._opened() as home:
+            return home.find(named, workspace)
+
+    def read(self, found: Found, file: ModelFile, workspace: str) -> Iterator[bytes]:
+        """As `Home.read`."""
+        with self._opened() as home:
+            yield from home.read(found, file, workspace)
 
 
 def find_here(tx: Tx, named: Named) -> Found:

@@ -265,19 +265,32 @@ class Predictor:
 
     def predict(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Predictions for a batch that holds the model's columns; raises as the model does."""
-        if self._fast is None or batch.num_rows == 0:
-            return self._plainly(batch)
+        return self._shaped(self.ask(batch), batch.num_rows)
+
+    def ask(self, batch: pa.RecordBatch, params: Mapping[str, Any] | None = None) -> Any:
+        """What the model gives for a batch, in whatever kind it gives; raises as the model does.
+
+        ``params`` are for this batch, in place of those that go with every one.
+        """
+        if self._fast is None or batch.num_rows == 0 or params:
+            return self._plainly(batch, params)
         if not self._is_proved:
             return self._proving(batch)
         try:
-            return self._shaped(self._fast(batch), batch.num_rows)
+            return self._fast(batch)
         except NotPlain:
             return self._plainly(batch)
 
-    def _plainly(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def prove(self, batch: pa.RecordBatch) -> None:
+        """Find out on made-up rows whether the way past pandas gives the same bits."""
+        if self._fast is not None and not self._is_proved:
+            # A model may refuse what was made up; then the first real rows decide.
+            with contextlib.suppress(Exception):
+                self._proving(batch)
+
+    def _plainly(self, batch: pa.RecordBatch, params: Mapping[str, Any] | None = None) -> Any:
         data = tensors(batch, self._schema) if self._is_tensor else _frame(batch)
-        given = self.model.predict(data, params=self.params)
-        return self._shaped(given, batch.num_rows)
+        return self.model.predict(data, params=dict(params) if params else self.params)
 
     def _shaped(self, given: Any, rows: int) -> pa.RecordBatch:
         names = self.names
@@ -287,25 +300,27 @@ class Predictor:
                 names = self._own
         return as_columns(given, names, rows)
 
-    def _proving(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _proving(self, batch: pa.RecordBatch) -> Any:
         """The first batch goes both ways; the fast one is dropped if a single bit differs."""
         fast = self._fast
         assert fast is not None  # noqa: S101 -- the caller looked
         few = batch.slice(0, CHECKED_ROWS)
         known = self._plainly(few)
         try:
-            found = self._shaped(fast(few), few.num_rows)
+            found = fast(few)
+            is_equal = type(known) is type(found) and is_same(
+                self._shaped(known, few.num_rows), self._shaped(found, few.num_rows)
+            )
         except NotPlain:
             return self._plainly(batch)
         except Exception:  # noqa: BLE001 -- whatever a library raises, pyfunc's way stays
-            self._fast = None
-            return self._plainly(batch)
-        if not is_same(known, found):
+            is_equal = False
+        if not is_equal:
             self._fast = None
             return self._plainly(batch)
         self._is_proved = True
         self.path = "array"
-        return self._shaped(fast(batch), batch.num_rows)
+        return fast(batch)
 
 
 # ---- past pandas -----------------------------------------------------------------------------

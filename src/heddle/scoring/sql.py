@@ -26,7 +26,8 @@ from heddle.errors import HeddleError, Invalid
 from heddle.scoring import local
 from heddle.scoring.arguments import Choices, NotTaken, Statement, Step, find_home
 from heddle.scoring.calls import Probe, rewrite
-from heddle.scoring.children import Child, ChildDied
+from heddle.scoring.children import Child
+from heddle.scoring.confined import ChildDied
 from heddle.scoring.parts import PartFile
 from heddle.scoring.plan import Output
 from heddle.scoring.predictor import Refused, feed

@@ -10,7 +10,17 @@ from typing import Final
 
 from heddle.api.http import Effect
 from heddle.api.native.offer import Offer
-from heddle.api.native.shapes import files, items, jobs, kinds, logged_models, models, runs, tables
+from heddle.api.native.shapes import (
+    endpoints,
+    files,
+    items,
+    jobs,
+    kinds,
+    logged_models,
+    models,
+    runs,
+    tables,
+)
 
 READ: Final = Effect.READ
 POINT: Final = Effect.POINT
@@ -150,6 +160,21 @@ VERSIONS = (
     Offer("POST", f"{V}/scan", "versions.scan_again", "version.scan", WRITE,
           "Let a worker look at a version's files again", jobs.Scan),
 )  # fmt: skip
+ENDPOINTS = (
+    Offer("GET", f"{V}/endpoint", "endpoints.get", "endpoint.read", STREAM,
+          "A version's endpoint: whether it answers requests, and what it did",
+          endpoints.Endpoint),
+    Offer("PATCH", f"{V}/endpoint", "endpoints.update", "endpoint.write", STREAM,
+          "Say whether an endpoint's model stays in memory while nobody asks",
+          endpoints.Endpoint, body=endpoints.UpdateEndpoint),
+    Offer("POST", f"{V}/endpoint/activate", "endpoints.activate", "endpoint.write", STREAM,
+          "Let a version answer requests; its model is loaded meanwhile", endpoints.Endpoint),
+    Offer("POST", f"{V}/endpoint/deactivate", "endpoints.deactivate", "endpoint.write", STREAM,
+          "Let a version answer no more requests", endpoints.Endpoint),
+    Offer("POST", f"{V}/endpoint/score", "endpoints.score", "endpoint.invoke", STREAM,
+          "Predict rows with an active version", endpoints.ScoreReply,
+          sent=endpoints.ScoreRequest),
+)  # fmt: skip
 JOBS = (
     Offer("GET", f"{W}/jobs", "jobs.list", "job.read", READ,
           "A window of jobs, newest first", jobs.Jobs, query=jobs.JobQuery),
@@ -203,4 +228,15 @@ VIEWS = (
           "Delete a view that you saved", kinds.Done),
 )  # fmt: skip
 
-CONTENTS = (*SERVER, *WORKSPACES, *EXPERIMENTS, *RUNS, *MODELS, *VERSIONS, *JOBS, *FILES, *VIEWS)
+CONTENTS = (
+    *SERVER,
+    *WORKSPACES,
+    *EXPERIMENTS,
+    *RUNS,
+    *MODELS,
+    *VERSIONS,
+    *ENDPOINTS,
+    *JOBS,
+    *FILES,
+    *VIEWS,
+)

@@ -45,8 +45,8 @@ class Offer:
     """One call: where it is, what it does, what it takes and gives.
 
     ``name`` is ``group.verb``, unique, and the document's operation id. ``media`` is what a call
-    sends whose answer is not JSON. Its function takes ``(Tx, Ask)``, that of a stream is
-    ``async (Request, Services, Ask)``.
+    sends whose answer is not JSON, ``sent`` a body that is passed on as it came. Its function takes
+    ``(Tx, Ask)``, that of a stream is ``async (Request, Services, Ask)``.
     """
 
     method: str
@@ -58,6 +58,7 @@ class Offer:
     reply: Any = None
     query: type[Query] | None = None
     body: type[Body] | None = None
+    sent: type[Body] | None = None
     status: int = 200
     media: str = ""
 

@@ -8,6 +8,7 @@ from typing import Any
 from heddle.api.http import Row
 from heddle.api.native import (
     compare,
+    endpoints,
     events,
     experiments,
     files,
@@ -31,6 +32,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **compare.CALLS,
     **models.CALLS,
     **versions.CALLS,
+    **endpoints.CALLS,
     **jobs.CALLS,
     **files.CALLS,
     **events.CALLS,

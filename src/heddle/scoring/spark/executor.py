@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 
 from heddle.errors import Invalid
 from heddle.scoring.check import check, require
-from heddle.scoring.children import SLOTS, Child, ChildDied, ModelFailed
+from heddle.scoring.children import SLOTS, Child
+from heddle.scoring.confined import ChildDied, ModelFailed
 from heddle.scoring.plan import Limits
 from heddle.scoring.predictor import Refused, feed
 from heddle.scoring.signature import Signature
