@@ -78,3 +78,15 @@ def test_a_write_that_fails_before_writing_needs_no_undoing(database: Database):
         with pytest.raises(Invalid, match="Nothing"):
             database.write_now(refuse, LOCAL)
     assert names(database) == [f"shared-{number}" for number in range(5)]
+
+
+def test_a_write_is_counted_before_anyone_hears_of_it(database: Database):
+    heard: list[int] = []
+    database.announce = lambda _: heard.append(database.work.writes)
+    before = database.work.writes
+    for number in range(3):
+        database.write_now(partial(create, name=f"shared-{number}"), LOCAL)
+    with pytest.raises(Invalid, match="second thoughts"):
+        database.write_now(partial(create_and_fail, name="shared-failing"), LOCAL)
+    assert heard == [before + 1, before + 2, before + 3]
+    assert database.work.writes == before + 3

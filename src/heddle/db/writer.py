@@ -114,17 +114,23 @@ class Writer(threading.Thread):
                 else:
                     session.rollback()
                     self._alone(session, done, error)
+            # Before anyone hears of it: who asks after an answer finds that write counted.
+            self._count(done)
             self._answer(done)
             if session is not None:
-                self._tend(session, len(done))
+                self._tend(session)
         if session is not None:
             self.statistics.close(session.raw)
             session.close()
 
-    def _tend(self, session: Session, count: int) -> None:
-        """Between two commits: count, and look at one table's statistics, at all if nobody waits."""
-        self.groups[(count - 1).bit_length()] += 1
-        self.written += count
+    def _count(self, done: list[Job]) -> None:
+        committed = sum(job.error is None for job in done)
+        if committed:
+            self.groups[(committed - 1).bit_length()] += 1
+            self.written += committed
+
+    def _tend(self, session: Session) -> None:
+        """Between two commits: look at one table's statistics, at all if nobody waits."""
         while self.statistics.turn(session.raw) and not self._held and self.jobs.empty():
             pass
 
