@@ -32,8 +32,9 @@ from heddle.settings import OPTIONS, shown_default
 MADE = "<!-- Made by `make docs` from the program; change that, not this. -->\n"
 WIDTH = 96
 DIFFERENCES = """Each call also under `/ajax-api`, as MLflow's own page calls it, and those of `/api/2.0`
-under `/api/2.0/preview`. What is answered otherwise than by MLflow's own server, and why:
-[differences](../../tests/compat/differences.md). All other calls answer 404 `ENDPOINT_NOT_FOUND`.
+under `/api/2.0/preview`. HEAD answers as GET, without the body. What is answered otherwise than
+by MLflow's own server, and why: [differences](../../tests/compat/differences.md). All other calls
+answer 404 `ENDPOINT_NOT_FOUND`.
 """
 STREAMS = """Answers go to standard output, remarks to standard error. A command that was refused says
 why in one line and ends with 2; one that found something wrong ends with 1.

@@ -57,6 +57,16 @@ def test_every_screen_is_the_page_and_may_load_nothing_from_elsewhere(api, built
 
 
 @pytest.mark.usefixtures("built")
+@pytest.mark.parametrize("path", ["/", "/w/default", "/assets/index-1a2b.js"])
+@pytest.mark.parametrize("accepted", ["", "gzip, br"])
+def test_head_tells_of_the_page_and_its_files(api, path, accepted):
+    headers = {"accept-encoding": accepted}
+    got, head = (api.send(method, path, b"", headers) for method in ("GET", "HEAD"))
+    assert (head.status, head.raw, head.headers) == (200, b"", got.headers)
+    assert head.headers["content-length"] == str(len(got.raw))
+
+
+@pytest.mark.usefixtures("built")
 @pytest.mark.parametrize(
     ("accepted", "encoding", "body"),
     [

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from heddle.api.http import WORKSPACE_HEADER, Request, Row
 from heddle.db.tx import DEFAULT_WORKSPACE, LOCAL, Caller
 from heddle.errors import Denied, Invalid, Malformed
+from heddle.workspaces import check_name
 
 REMEMBERED_MAX = 1000
 
@@ -31,7 +32,7 @@ class Guard:
         """Whose call this is.
 
         Raises ``Denied`` for a wrong Host or Origin, ``Malformed`` for none or several Hosts,
-        ``Invalid`` for a workspace that is no text.
+        ``Invalid`` for a workspace's header that no workspace could be called by.
         """
         host = origin = workspace = None
         for key, value in request.headers:
@@ -51,7 +52,7 @@ class Guard:
                 f"The Host header {host.decode('latin-1')!r} is not one of this server's names."
                 " Start it with --allowed-hosts NAME (or HEDDLE_ALLOWED_HOSTS) to add it."
             )
-        if origin is not None and row.method not in ("GET", "HEAD"):
+        if origin is not None and row.method != "GET":
             self._check_origin(origin.decode("latin-1"), (host or b"").decode("latin-1"))
         named = request.params.get("workspace")
         if named is not None:
@@ -59,7 +60,10 @@ class Guard:
             workspace = named.encode("utf-8", "surrogateescape")
         if not workspace:
             return LOCAL
-        return self._caller(workspace)
+        caller = self._caller(workspace)
+        if named is None and caller is not LOCAL:
+            check_name(caller.workspace)
+        return caller
 
     def _caller(self, workspace: bytes) -> Caller:
         caller = self._callers.get(workspace)

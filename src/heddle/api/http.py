@@ -241,7 +241,12 @@ class Table:
         node.setdefault("", {})[row.method] = (row, tuple(names))
 
     def find(self, method: str, path: str) -> tuple[Row | None, Mapping[str, str], Sequence[str]]:
-        """The row, its path parameters, and the methods that the path knows (none: no such path)."""
+        """The row, its path parameters, and the methods that the path knows (none: no such path).
+
+        HEAD finds the row of GET, whose answer is sent without its body.
+        """
+        if method == "HEAD":
+            method = "GET"
         methods = self._exact.get(path)
         if methods is not None:
             row = methods.get(method)
@@ -378,7 +383,7 @@ class Dispatcher:
         headers = [JSON]
         error: HeddleError
         if known:
-            methods = sorted(known)
+            methods = sorted({*known, "HEAD"} if "GET" in known else known)
             error = WrongMethod(
                 f"{request.method} is not allowed here; use {' or '.join(methods)}."
             )

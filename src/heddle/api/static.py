@@ -142,7 +142,8 @@ async def _send(request: Request, asset: Asset, headers: list[tuple[bytes, bytes
         (b"content-length", str(len(body)).encode()),
     ]
     await request.send({"type": "http.response.start", "status": 200, "headers": fields})
-    await request.send({"type": "http.response.body", "body": body})
+    shown = b"" if request.method == "HEAD" else body
+    await request.send({"type": "http.response.body", "body": shown})
 
 
 def _encoding(accepted: bytes, asset: Asset) -> str:

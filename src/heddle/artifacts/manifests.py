@@ -39,8 +39,13 @@ PAGE = 1000
 LAST = "\U0010ffff" * (SEGMENT_MAX + 1)
 AFTER_SLASH = "0"
 """The character after the slash: everything in folder ``a`` sorts from ``a/`` to before ``a0``."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x01-\x1f\x7f]")
+_STEP_IMAGE = re.compile(
+    r"(?P<key>(?:.*/)?images/[^/]+)%step%(?P<step>-?[0-9]+)%timestamp%(?P<time>[0-9]+)"
+    r"%(?P<id>[A-Za-z0-9-]+)(?:%(?P<small>compressed))?(?P<ending>\.[A-Za-z0-9]+)"
+)
 _REFUSED = (
+    (re.compile("\0"), "it holds a NUL character"),
     (re.compile(r"\\"), "use / between folders, not a backslash"),
     (re.compile("#"), "it holds a #"),
     (re.compile("^/"), "it must be relative, without a / in front"),
@@ -175,12 +180,12 @@ def check_path(path: str, *, root_ok: bool = False) -> str:
     """The one form of a file's path; raises ``Invalid`` for what must not be one.
 
     Percent signs are decoded until nothing changes, empty and ``.`` segments dropped. ``root_ok``
-    lets the empty path through, which is the folder that holds everything. A control character is
-    written ``%17``, bytes that are no text are replaced: MLflow 2.x names images
-    ``sample%step%92%timestamp%1795485946957...``, where the percent sign stands for itself, and its
-    client reads the names that are listed in the same way.
+    lets the empty path through, which is the folder that holds everything. MLflow 2.x names images
+    ``a%step%23%timestamp%1795485946957...``, where the percent signs stand for themselves; these
+    are spelled ``a+step+23+...`` as its later clients do. Any other control character than NUL is
+    written ``%17`` and bytes that are no text are replaced, as clients do with names that they list.
     """
-    plain = path
+    plain = _plain_image(path)
     for _ in range(DECODE_MAX):
         before, plain = plain, unquote(plain)
         if plain == before:
@@ -204,6 +209,15 @@ def check_path(path: str, *, root_ok: bool = False) -> str:
     if not plain and not root_ok:
         raise _bad(path, "it names no file")
     return plain
+
+
+def _plain_image(path: str) -> str:
+    """The path without the percent signs of an older client's name for an image of a step."""
+    found = _STEP_IMAGE.fullmatch(path)
+    if found is None:
+        return path
+    parts = [found["key"], "step", found["step"], "timestamp", found["time"], found["id"]]
+    return "+".join([*parts, found["small"]] if found["small"] else parts) + found["ending"]
 
 
 def _bad(path: str, why: str) -> Invalid:

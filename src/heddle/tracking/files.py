@@ -67,11 +67,15 @@ class Place:
 def within_workspace(tx: Tx, path: str) -> str:
     """A checked path without the prefix of the caller's workspace.
 
-    Raises ``Invalid`` if the prefix names another workspace.
+    Raises ``Invalid`` if the prefix names another workspace, or none where this one needs it.
     """
     parts = path.split("/")
-    if parts[0] != "workspaces" or len(parts) < 2:
+    if parts[0] != "workspaces":
         return path
+    if len(parts) == 1:
+        if tx.workspace == DEFAULT_WORKSPACE:
+            return path
+        raise Invalid("Invalid path 'workspaces': the name of a workspace must follow.")
     if parts[1] != tx.workspace:
         raise Invalid(
             f"Invalid path '{path}': it belongs to workspace '{parts[1]}', this call to"

@@ -43,10 +43,11 @@ TIMES = {
 NAMES = {"run_name", "name", "value"}
 GENERATED_NAME = re.compile(r"[a-z]+(-[a-z]+)+-\d+")
 EMBEDDED_ID = re.compile(
-    r"(?P<model>m-[0-9a-f]{32})|(?P<run>\b[0-9a-f]{32}\b)|(?<=mlflow-artifacts:/)(?P<experiment>\d+)"
+    r"(?P<model>m-[0-9a-f]{32})|(?P<run>\b[0-9a-f]{32}\b)"
+    r"|(?:(?<=mlflow-artifacts:/)|(?<=mlflow-artifacts:/workspaces/u\d{6}-\w/))(?P<experiment>\d+)"
 )
-# MLflow adds the workspace feature's fields and error classes for its own use.
-UNCOMPARED_FIELDS = {"sqlstate", "error_class", "workspace", "effective_trace_archival_retention"}
+# What MLflow adds to failures, and about traces, for its own use.
+UNCOMPARED_FIELDS = {"sqlstate", "error_class", "effective_trace_archival_retention"}
 # What clients look for in messages: how MLflow's begins, and how ours must then begin; groups agree.
 PROMISED_MESSAGES = [
     (re.compile(theirs, re.DOTALL), re.compile(ours, re.DOTALL))
@@ -118,9 +119,13 @@ class Steps:
 
 
 class Comparison:
-    """The memory of one conversation that comparing its answers needs."""
+    """The memory of one conversation that comparing its answers needs.
 
-    def __init__(self) -> None:
+    `own` begins the names of what is the conversation's.
+    """
+
+    def __init__(self, own: str) -> None:
+        self.own = own
         self.pairing = Pairing()
         self.mlflow_steps = Steps()
         self.heddle_steps = Steps()
@@ -186,6 +191,12 @@ class Comparison:
         return found
 
     def _lists(self, path: str, name: str, left: list[Any], right: list[Any]) -> list[Mismatch]:
+        if name == "workspaces":
+            # Whole servers are listed: other conversations have left theirs there.
+            left, right = (
+                [w for w in side if w["name"].startswith((self.own, "default"))]
+                for side in (left, right)
+            )
         if len(left) != len(right):
             return [Mismatch(path, left, right)]
         if name in ("model_inputs", "model_outputs"):

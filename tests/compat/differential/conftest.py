@@ -51,10 +51,33 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
 
 
 @pytest.fixture(scope="session")
+def theirs_with_workspaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+    """Another MLflow, with its workspaces turned on."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow"), "--enable-workspaces") as port:
+        side = Side("MLflow with workspaces", port)
+        yield side
+        side.close()
+
+
+@pytest.fixture(scope="session")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
     """Heddle on SQLite, empty at the start of the session."""
     with subject(tmp_path_factory.mktemp("heddle")) as port:
         side = Side("Heddle", port)
+        yield side
+        side.close()
+
+
+@pytest.fixture(scope="session")
+def ours_with_workspaces(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Side]:
+    """Heddle on SQLite again, which always has workspaces; MLflow in its place needs telling."""
+    if not AGAINST_ITSELF:
+        yield request.getfixturevalue("ours")
+        return
+    with mlflow_server(tmp_path_factory.mktemp("mlflow"), "--enable-workspaces") as port:
+        side = Side("MLflow with workspaces, too", port)
         yield side
         side.close()
 
@@ -83,12 +106,10 @@ NUMBERS = itertools.count(1)
 def starter(
     mlflow: Side, heddle: Side, differences: list[Difference]
 ) -> Callable[[], Conversation]:
-    """Starts conversations; `$u` in each is a prefix for names that no other conversation uses."""
+    """Starts conversations, each with a beginning for its names that no other uses."""
 
     def start() -> Conversation:
-        conversation = Conversation(mlflow, heddle, differences)
-        conversation.name("u", f"u{next(NUMBERS):06}")
-        return conversation
+        return Conversation(mlflow, heddle, differences, f"u{next(NUMBERS):06}")
 
     return start
 
@@ -105,3 +126,19 @@ def converse_on_postgresql(
 ) -> Callable[[], Conversation]:
     """Conversations with MLflow and Heddle on PostgreSQL."""
     return starter(theirs, ours_on_postgresql, differences)
+
+
+@pytest.fixture(scope="session")
+def converse_in_workspaces(
+    theirs_with_workspaces: Side, ours_with_workspaces: Side, differences: list[Difference]
+) -> Callable[[], Conversation]:
+    """Conversations about workspaces with MLflow and Heddle on SQLite."""
+    return starter(theirs_with_workspaces, ours_with_workspaces, differences)
+
+
+@pytest.fixture(scope="session")
+def converse_in_workspaces_on_postgresql(
+    theirs_with_workspaces: Side, ours_on_postgresql: Side, differences: list[Difference]
+) -> Callable[[], Conversation]:
+    """Conversations about workspaces with MLflow and Heddle on PostgreSQL."""
+    return starter(theirs_with_workspaces, ours_on_postgresql, differences)

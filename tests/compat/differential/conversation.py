@@ -47,35 +47,35 @@ class Call:
             query = json.loads(_fill(json.dumps(self.query), names))
             path += "?" + urllib.parse.urlencode(query, doseq=True)
         body = None if self.body is None else _fill(self.body, names).encode("utf-8")
-        return Request(self.method, path, body, self.headers)
+        headers = {name: _fill(value, names) for name, value in self.headers.items()}
+        return Request(self.method, path, body, headers)
 
 
-def call(method: str, path: str, sent: Any = None) -> Call:
+def call(method: str, path: str, sent: Any = None, workspace: str = "") -> Call:
     """Write the usual call: GET takes `sent` as query parameters, every other method as JSON."""
+    headers = {"X-MLFLOW-WORKSPACE": workspace} if workspace else {}
     if method == "GET":
-        return Call(method, path, query=sent)
-    headers = {"Content-Type": "application/json"}
+        return Call(method, path, query=sent, headers=headers)
+    headers["Content-Type"] = "application/json"
     return Call(method, path, body=json.dumps({} if sent is None else sent), headers=headers)
 
 
 class Conversation:
-    """Puts calls to both servers and compares what they say."""
+    """Puts calls to both servers and compares what they say.
 
-    def __init__(self, mlflow: Side, heddle: Side, differences: list[Difference]) -> None:
+    `$u` is `own`, with which the names begin that this conversation gives.
+    """
+
+    def __init__(self, mlflow: Side, heddle: Side, differences: list[Difference], own: str) -> None:
         self._sides = (mlflow, heddle)
         self._differences = differences
-        self._comparison = Comparison()
-        self._names: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        self._comparison = Comparison(own)
+        self._names: tuple[dict[str, str], dict[str, str]] = ({"u": own}, {"u": own})
         self._said: list[str] = []
         #: The known differences that the last call showed.
         self.claims: list[str] = []
         #: Set once a known difference has left the servers in different states: stop comparing.
         self.parted = False
-
-    def name(self, name: str, value: str) -> None:
-        """Let `$name` stand for `value` on both servers."""
-        for names in self._names:
-            names[name] = value
 
     def keep(self, name: str, answers: tuple[Answer, Answer], path: str) -> None:
         """Let `$name` stand for what is found at the dotted `path` of each server's answer."""

@@ -124,7 +124,8 @@ def missing_in_list(turn: Turn) -> bool:
 @predicate
 def cannot_be_stored(turn: Turn) -> bool:
     """NUL and halves of surrogate pairs."""
-    return _refused(turn, "NUL character", "surrogate pair")
+    taken = turn.mlflow.status in (200, 404) and turn.heddle.status == 400
+    return taken and any(text in _said(turn.heddle) for text in ("NUL character", "surrogate pair"))
 
 
 @predicate
@@ -303,6 +304,12 @@ def parameter_is_named(turn: Turn) -> bool:
 
 
 @predicate
+def heads(turn: Turn) -> bool:
+    """A HEAD that is refused for what its query says."""
+    return (turn.mlflow.status, turn.heddle.status) == (400, 200)
+
+
+@predicate
 def transfers(turn: Turn) -> bool:
     """What each server offers for large files."""
     return 501 in (turn.mlflow.status, turn.heddle.status)
@@ -322,6 +329,75 @@ def alias_that_cannot_be(turn: Turn) -> bool:
     """Taking away an alias that no version can have."""
     refused = re.search("[Aa]lias name", _said(turn.mlflow)) and turn.mlflow.status == 400
     return bool(refused) and turn.heddle.status == 200
+
+
+@predicate
+def image_of_step(turn: Turn) -> bool:
+    """An image of a step by the name that older clients give it."""
+    if turn.heddle.status == 200 == turn.mlflow.status:
+        return all("%step%" in str(m.mlflow) and "+step+" in str(m.heddle) for m in turn.mismatches)
+    return "%25step%25" in turn.call and turn.heddle.status == 200
+
+
+@predicate
+def workspace_description(turn: Turn) -> bool:
+    """A description that is empty, or the one that MLflow gives to `default`."""
+    return all(
+        mismatch.path.endswith("description")
+        and mismatch.heddle == "absent"
+        and mismatch.mlflow in ("", "Default workspace for legacy resources")
+        for mismatch in turn.mismatches
+    )
+
+
+@predicate
+def workspace_null(turn: Turn) -> bool:
+    """A field of a workspace that is null."""
+    return "Invalid value null" in _said(turn.mlflow) and turn.heddle.status < 300
+
+
+@predicate
+def workspace_settings(turn: Turn) -> bool:
+    """A store, or a place for traces, of a workspace's own."""
+    return _refused(turn, "cannot be set")
+
+
+@predicate
+def workspace_not_empty(turn: Turn) -> bool:
+    """A workspace with something in it, to be deleted all the same."""
+    forced = turn.query.get("mode", [""])[0] in ("CASCADE", "SET_DEFAULT")
+    refused = (turn.mlflow.status, turn.heddle.status) == (204, 400)
+    return forced and refused and "is not empty" in _said(turn.heddle)
+
+
+@predicate
+def probed_in_any(turn: Turn) -> bool:
+    """A probe with an unknown workspace."""
+    return (turn.mlflow.status, turn.heddle.status) == (404, 200)
+
+
+@predicate
+def no_such_call(turn: Turn) -> bool:
+    """A route that neither has, in a workspace that is not there."""
+    codes = turn.mlflow.error_code, turn.heddle.error_code
+    return codes == ("RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND")
+
+
+@predicate
+def place_of_default(turn: Turn) -> bool:
+    """A location with and without the workspace's prefix."""
+    return all(
+        mismatch.path.endswith("artifact_location")
+        and str(mismatch.mlflow).startswith("mlflow-artifacts:/workspaces/default/")
+        for mismatch in turn.mismatches
+    )
+
+
+@predicate
+def own_location(turn: Turn) -> bool:
+    """An artifact location given while MLflow's workspaces are on."""
+    refused = "artifact_location cannot be specified when workspaces" in _said(turn.mlflow)
+    return refused and turn.heddle.status == 200
 
 
 @predicate

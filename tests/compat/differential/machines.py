@@ -27,16 +27,16 @@ class Machine(RuleBasedStateMachine):
         self.talk = converse()
         self.met = 0
 
-    def ask(self, method: str, path: str, sent: Any = None) -> None:
+    def ask(self, method: str, path: str, sent: Any = None, workspace: str = "") -> None:
         """Put one call to both."""
         if not self.talk.parted:
-            self.talk.say(call(method, path, sent))
+            self.talk.say(call(method, path, sent, workspace))
 
-    def make(self, path: str, sent: Any, found: str) -> Any:
+    def make(self, path: str, sent: Any, found: str, workspace: str = "") -> Any:
         """Create something; return the name of its id, or nothing for the bundle."""
         if self.talk.parted:
             return multiple()
-        answers = self.talk.say(call("POST", path, sent))
+        answers = self.talk.say(call("POST", path, sent, workspace))
         if any(answer.status != 200 for answer in answers):
             return multiple()
         self.met += 1
@@ -446,3 +446,77 @@ class Registry(Machine):
     def search(self, noun: str, tail: str, order_by: list[str], size: int) -> None:
         sent = {"filter": f"name LIKE '$u%'{tail}", "order_by": order_by, "max_results": size}
         self.pages("GET", f"{noun}/search", sent)
+
+
+SPACES = "/api/3.0/mlflow/workspaces"
+SPACE_NAMES = st.sampled_from(["$u-a", "$u-a", "$u-b", "$u-b", "$u-c", "$u-C", "$u-", "api"])
+
+
+class Workspaces(Machine):
+    """Workspaces, and whether what is in one is seen from another."""
+
+    experiments = Bundle("experiments")
+    runs = Bundle("runs")
+
+    @initialize(target=experiments, described=st.booleans())
+    def first_workspaces(self, *, described: bool) -> Any:
+        for name in ("$u-a", "$u-b"):
+            self.ask("POST", SPACES, {"name": name, **({"description": "d"} if described else {})})
+        return self.make("experiments/create", {"name": "$u"}, "experiment_id", "$u-a")
+
+    @rule(name=SPACE_NAMES, description=st.sampled_from([None, "", "one", "two \u00e9"]))
+    def create(self, name: str, description: str | None) -> None:
+        sent = {} if description is None else {"description": description}
+        self.ask("POST", SPACES, {"name": name, **sent})
+
+    @rule(name=SPACE_NAMES)
+    def get(self, name: str) -> None:
+        self.ask("GET", f"{SPACES}/{name}")
+
+    @rule()
+    def list(self) -> None:
+        self.ask("GET", SPACES)
+
+    @rule(name=SPACE_NAMES, description=st.sampled_from([None, "", "three"]))
+    def describe(self, name: str, description: str | None) -> None:
+        sent = {} if description is None else {"description": description}
+        self.ask("PATCH", f"{SPACES}/{name}", sent)
+
+    @rule(name=SPACE_NAMES, mode=st.sampled_from(["", "?mode=RESTRICT", "?mode=SET_DEFAULT"]))
+    def delete(self, name: str, mode: str) -> None:
+        self.ask("DELETE", f"{SPACES}/{name}{mode}")
+
+    @rule(target=experiments, inside=SPACE_NAMES, name=st.sampled_from(["$u-x", "$u-y"]))
+    def create_experiment(self, inside: str, name: str) -> Any:
+        return self.make("experiments/create", {"name": name}, "experiment_id", inside)
+
+    @rule(target=runs, inside=SPACE_NAMES, experiment=experiments)
+    def create_run(self, inside: str, experiment: str) -> Any:
+        sent = {"experiment_id": experiment, "run_name": "r", "start_time": self.met}
+        return self.make("runs/create", sent, "run.info.run_id", inside)
+
+    @rule(inside=SPACE_NAMES, experiment=experiments)
+    def look_at_experiment(self, inside: str, experiment: str) -> None:
+        self.ask("GET", "experiments/get", {"experiment_id": experiment}, inside)
+        self.ask("POST", "runs/search", {"experiment_ids": [experiment]}, inside)
+
+    @rule(inside=SPACE_NAMES)
+    def search(self, inside: str) -> None:
+        self.ask("GET", "experiments/search", {"max_results": 10, "view_type": "ALL"}, inside)
+        self.ask("GET", "registered-models/search", None, inside)
+
+    @rule(inside=SPACE_NAMES, run=runs, value=st.integers(0, 2))
+    def log(self, inside: str, run: str, value: int) -> None:
+        sent = {"run_id": run, "key": "m", "value": value, "timestamp": 1}
+        self.ask("POST", "runs/log-metric", sent, inside)
+        self.ask("GET", "runs/get", {"run_id": run}, inside)
+
+    @rule(inside=SPACE_NAMES, name=st.sampled_from(["$u-m", "$u-n"]))
+    def register(self, inside: str, name: str) -> None:
+        self.ask("POST", "registered-models/create", {"name": name}, inside)
+        sent = {"name": name, "source": "s3://bucket/model"}
+        self.ask("POST", "model-versions/create", sent, inside)
+
+    @rule(inside=SPACE_NAMES, name=st.sampled_from(["$u-m", "$u-n"]))
+    def delete_model(self, inside: str, name: str) -> None:
+        self.ask("DELETE", "registered-models/delete", {"name": name}, inside)

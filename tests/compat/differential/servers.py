@@ -44,7 +44,7 @@ def mlflow_environment() -> Path:
 
 
 @contextlib.contextmanager
-def mlflow_server(directory: Path) -> Iterator[int]:
+def mlflow_server(directory: Path, *options: str) -> Iterator[int]:
     """Run MLflow on SQLite with proxied artifacts below `directory`; give its port."""
     environment = mlflow_environment()
     port = free_port()
@@ -55,6 +55,7 @@ def mlflow_server(directory: Path) -> Iterator[int]:
         *("--backend-store-uri", f"sqlite:///{directory / 'mlflow.sqlite'}"),
         *("--artifacts-destination", str(directory / "artifacts")),
         *("--default-artifact-root", "mlflow-artifacts:/"),
+        *options,
     ]
     extra = {
         "MLFLOW_DISABLE_TELEMETRY": "true",

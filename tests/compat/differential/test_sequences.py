@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from differential.conversation import Conversation
-from differential.machines import LoggedModels, Machine, Registry, Tracking
+from differential.machines import LoggedModels, Machine, Registry, Tracking, Workspaces
 
 USUAL = settings(
-    max_examples=25,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,
@@ -22,24 +21,40 @@ USUAL = settings(
     suppress_health_check=list(HealthCheck),
 )
 
+MACHINES: dict[type[Machine], int] = {
+    Tracking: 25,
+    LoggedModels: 25,
+    Registry: 25,
+    Workspaces: 10,
+}
+"""How many sequences of each on SQLite; a quarter on PostgreSQL, as the databases share most."""
 
-@pytest.mark.parametrize("machine", [Tracking, LoggedModels, Registry])
+
+def pair_for(machine: type[Machine]) -> str:
+    """The fixture that starts a machine's conversations."""
+    return "converse_in_workspaces" if machine is Workspaces else "converse"
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.timeout(7200)
-def test_both_answer_alike(machine: type[Machine], converse: Callable[[], Conversation]) -> None:
+def test_both_answer_alike(machine: type[Machine], request: pytest.FixtureRequest) -> None:
+    converse: Callable[[], Conversation] = request.getfixturevalue(pair_for(machine))
     long = settings.get_current_profile_name() == "long"
     run_state_machine_as_test(
         lambda: machine(converse),  # type: ignore[arg-type]
-        settings=settings.default if long else USUAL,
+        settings=settings.default if long else settings(USUAL, max_examples=MACHINES[machine]),
     )
 
 
-@pytest.mark.parametrize("machine", [Tracking, LoggedModels, Registry])
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.timeout(600)
 def test_both_answer_alike_on_postgresql(
-    machine: type[Machine], converse_on_postgresql: Callable[[], Conversation]
+    machine: type[Machine], request: pytest.FixtureRequest
 ) -> None:
     """Fewer sequences: what the databases share is shown above."""
+    pair = f"{pair_for(machine)}_on_postgresql"
+    converse: Callable[[], Conversation] = request.getfixturevalue(pair)
     run_state_machine_as_test(
-        lambda: machine(converse_on_postgresql),  # type: ignore[arg-type]
-        settings=settings(USUAL, max_examples=6),
+        lambda: machine(converse),  # type: ignore[arg-type]
+        settings=settings(USUAL, max_examples=MACHINES[machine] // 4),
     )

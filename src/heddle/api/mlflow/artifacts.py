@@ -290,7 +290,6 @@ def proxy_rows() -> list[Row]:
         file = f"{at}/artifacts/{{path:path}}"
         made += [
             stream("GET", file, "run.read", get_proxied),
-            stream("HEAD", file, "run.read", get_proxied),
             stream("PUT", file, "run.write", put_proxied),
             stream("GET", f"{at}/presigned/{{path:path}}", "run.read", get_presigned),
             Row(
@@ -323,7 +322,7 @@ def artifact_rows() -> list[Row]:
         ("/model-versions/get-artifact", "model.read", get_version_artifact),
         (f"/ajax-api/2.0/mlflow/{model_files}/files", "logged_model.read", get_model_artifact),
     ):
-        made += [stream(method, path, action, call) for method in ("GET", "HEAD")]
+        made.append(stream("GET", path, action, call))
     made.append(
         stream("POST", "/ajax-api/2.0/mlflow/upload-artifact", "run.write", upload_artifact)
     )

@@ -88,6 +88,7 @@ class ExperimentOut(Reply):
     lifecycle_stage: str
     last_update_time: int
     creation_time: int
+    workspace: str
     tags: list[PairOut] = []
 
 
@@ -107,7 +108,7 @@ def stage_out(deleted_ms: int | None) -> str:
     return "active" if deleted_ms is None else "deleted"
 
 
-def experiment_out(experiment: Experiment) -> ExperimentOut:
+def experiment_out(tx: Tx, experiment: Experiment) -> ExperimentOut:
     """An experiment as MLflow writes it."""
     return ExperimentOut(
         experiment_id=str(experiment.id),
@@ -116,6 +117,7 @@ def experiment_out(experiment: Experiment) -> ExperimentOut:
         lifecycle_stage=stage_out(experiment.deleted_ms),
         last_update_time=experiment.updated_ms,
         creation_time=experiment.created_ms,
+        workspace=tx.workspace,
         tags=pairs_out(experiment.tags),
     )
 
@@ -129,14 +131,14 @@ def create_experiment(tx: Tx, ask: CreateExperiment) -> dict[str, Any]:
 
 def get_experiment(tx: Tx, ask: ExperimentId) -> dict[str, Any]:
     found = experiments.get_experiment(tx, experiment_id_in(ask.experiment_id))
-    return {"experiment": experiment_out(found)}
+    return {"experiment": experiment_out(tx, found)}
 
 
 def get_experiment_by_name(tx: Tx, ask: ExperimentName) -> dict[str, Any]:
     found = experiments.find_experiment(tx, ask.experiment_name or "")
     if found is None:
         raise NotFound(f"Could not find experiment with name '{ask.experiment_name}'")
-    return {"experiment": experiment_out(found)}
+    return {"experiment": experiment_out(tx, found)}
 
 
 def search_experiments(tx: Tx, ask: SearchExperiments) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def search_experiments(tx: Tx, ask: SearchExperiments) -> dict[str, Any]:
     )
     answer: dict[str, Any] = {}
     if found:
-        answer["experiments"] = [experiment_out(item) for item in found[:limit]]
+        answer["experiments"] = [experiment_out(tx, item) for item in found[:limit]]
     if len(found) > limit:
         answer["next_page_token"] = page.encode(offset + limit)
     return answer

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 from heddle import workspaces
 from heddle.api.http import Effect, Request, Row, Services, encode_json, respond
 from heddle.api.mlflow.artifacts import stream
-from heddle.api.mlflow.wire import PREFIXES, Message, error_body, rows_for
-from heddle.db.tx import Tx
-from heddle.errors import Invalid, WrongState
+from heddle.api.mlflow.wire import PREFIXES, Message, rows_for, wrong
+from heddle.db.tx import DEFAULT_WORKSPACE, Tx
+from heddle.errors import Invalid
 from heddle.workspaces import Workspace
 
 MLFLOW_VERSION = "3.17.2"
 """The release of MLflow whose protocol is answered; clients decide by it what they may send."""
+DELETION_MODES = ("RESTRICT", "CASCADE", "SET_DEFAULT")
 PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 FEATURES: dict[str, Any] = {
     "store_type": "SqlStore",
@@ -38,18 +39,24 @@ class WorkspaceName(Message):
     mode: str = "RESTRICT"
 
 
+class TraceArchival(Message):
+    location: str = ""
+    retention: str = ""
+
+
 class CreateWorkspace(Message):
     required: ClassVar = ("name",)
     name: str | None = None
     description: str = ""
     default_artifact_root: str = ""
+    trace_archival_config: TraceArchival | None = None
 
 
 class UpdateWorkspace(Message):
     workspace_name: str = ""
-    name: str | None = None
     description: str | None = None
     default_artifact_root: str | None = None
+    trace_archival_config: TraceArchival | None = None
 
 
 def workspace_out(workspace: Workspace) -> dict[str, Any]:
@@ -64,40 +71,52 @@ def list_workspaces(tx: Tx, _ask: Nothing) -> dict[str, Any]:
     return {"workspaces": [workspace_out(found) for found in workspaces.list_workspaces(tx)]}
 
 
+def _name_of(ask: WorkspaceName | UpdateWorkspace) -> str:
+    """The workspace that the path names; raises ``Invalid`` for what could not be one."""
+    if ask.workspace_name != DEFAULT_WORKSPACE:
+        workspaces.check_name(ask.workspace_name)
+    return ask.workspace_name
+
+
 def get_workspace(tx: Tx, ask: WorkspaceName) -> dict[str, Any]:
-    return {"workspace": workspace_out(workspaces.get_workspace(tx, ask.workspace_name))}
+    return {"workspace": workspace_out(workspaces.get_workspace(tx, _name_of(ask)))}
 
 
-def _check_root(root: str | None) -> None:
-    if root:
+def _check_settings(ask: CreateWorkspace | UpdateWorkspace) -> None:
+    """Raise ``Invalid`` for what a workspace of this server cannot have for itself."""
+    if ask.default_artifact_root:
         raise Invalid(
             "default_artifact_root cannot be set: where files live is this server's own setting"
             " (heddle serve --artifacts)."
         )
+    archival = ask.trace_archival_config
+    if archival is not None and (archival.location or archival.retention):
+        raise Invalid("trace_archival_config cannot be set: this server does not keep traces.")
 
 
 def create_workspace(tx: Tx, ask: CreateWorkspace) -> dict[str, Any]:
-    _check_root(ask.default_artifact_root)
+    if ask.name == DEFAULT_WORKSPACE:
+        raise Invalid("The workspace 'default' is there from the start and cannot be created.")
+    _check_settings(ask)
     made = workspaces.create_workspace(tx, name=ask.name or "", description=ask.description)
     return {"workspace": workspace_out(made)}
 
 
 def update_workspace(tx: Tx, ask: UpdateWorkspace) -> dict[str, Any]:
-    _check_root(ask.default_artifact_root)
-    if ask.description is None and ask.default_artifact_root is None:
+    name = _name_of(ask)
+    _check_settings(ask)
+    if (ask.description, ask.default_artifact_root, ask.trace_archival_config) == (None,) * 3:
         raise Invalid("Name at least one field to change: description.")
-    changed = workspaces.update_workspace(tx, ask.workspace_name, description=ask.description)
+    changed = workspaces.update_workspace(tx, name, description=ask.description)
     return {"workspace": workspace_out(changed)}
 
 
 def delete_workspace(tx: Tx, ask: WorkspaceName) -> dict[str, Any]:
-    if ask.mode not in ("", "RESTRICT"):
-        raise WrongState(
-            f"Workspaces are deleted only when empty (mode RESTRICT), not with mode {ask.mode!r}:"
-            " delete"
-            " or move what is in it first."
-        )
-    workspaces.delete_workspace(tx, ask.workspace_name)
+    """Delete an empty workspace. What is in one is neither deleted nor moved, in any mode."""
+    name = _name_of(ask)
+    if ask.mode not in DELETION_MODES:
+        raise wrong("mode", ask.mode, f"use one of {', '.join(DELETION_MODES)}")
+    workspaces.delete_workspace(tx, name)
     return {}
 
 
@@ -125,9 +144,8 @@ def server_rows() -> list[Row]:
     """The calls about the server and its workspaces."""
     point, read, write = Effect.POINT, Effect.READ, Effect.WRITE
     made = [
-        Row(method, path, "server.read", Effect.STREAM, call, _nothing, _nothing, error_body)
+        stream("GET", path, "server.read", call)
         for path, call in (("/health", health), ("/version", version))
-        for method in ("GET", "HEAD")
     ]
     made += [
         stream("GET", f"{prefix}/3.0/mlflow/server-info", "server.read", server_info)

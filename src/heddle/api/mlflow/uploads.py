@@ -62,7 +62,8 @@ def target(request: Request, client_path: str) -> str:
     name = _FOLDERS.sub("", client_path)
     if not name:
         raise Invalid(f"Invalid path {client_path[:200]!a}: it names no file.")
-    return manifests.check_path(f"{request.params.get('folder', '')}/{name}".lstrip("/"))
+    folder = request.params.get("folder", "")
+    return manifests.check_path(f"{folder}/{name}" if folder else name)
 
 
 _read_create = reader(CreateUpload)

@@ -82,7 +82,7 @@ def reader(kind: type[M]) -> Callable[[Request], M]:
             return _from_path(request, kind)
         method = request.method
         body = request.body
-        if method == "GET" and (request.query_string or not body):
+        if method in ("GET", "HEAD") and (request.query_string or not body):
             return _complete(_from_query(request.query(), kind), kind)
         if method in ("POST", "PUT"):
             _check_content_type(request.header(b"content-type"))
@@ -288,9 +288,9 @@ def _from_path(request: Request, kind: type[M]) -> M:
     Clients give the mode in which a workspace is deleted in the query.
     """
     given: dict[str, Any] = {}
-    if request.method in ("GET", "DELETE"):
+    if request.method in ("GET", "HEAD", "DELETE"):
         given = _plain_query(request.query(), kind)
-    if request.method != "GET" and request.body:
+    if request.method not in ("GET", "HEAD") and request.body:
         value = parse_json(request.body)
         if not isinstance(value, dict):
             raise Invalid("The request body must be a JSON object.")

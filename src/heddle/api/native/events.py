@@ -28,6 +28,10 @@ async def stream(request: Request, services: Services, ask: Ask[EventQuery, None
     hub: Hub = services.extra["hub"]
     query = ask.query
     await services.database.read(_present, request.caller)
+    if request.method == "HEAD":
+        await _start(request)
+        await request.send({"type": "http.response.body", "body": b""})
+        return
     if hub.is_full:
         raise Unavailable("Too many watch this server already; try again later.")
     subscriber = Subscriber(request.caller.workspace, query.kind, query.key, query.parent)
@@ -51,7 +55,7 @@ async def _until_gone(request: Request) -> None:
         pass
 
 
-async def _send(request: Request, subscriber: Subscriber) -> None:
+async def _start(request: Request) -> None:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"no-store"),
@@ -59,6 +63,10 @@ async def _send(request: Request, subscriber: Subscriber) -> None:
         *GUARD,
     ]
     await request.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def _send(request: Request, subscriber: Subscriber) -> None:
+    await _start(request)
     await _body(request, f"retry: {RETRY_MS}\n\n".encode())
     number = 0
     if subscriber.lost:

@@ -178,6 +178,9 @@ class _Zipping:
             *GUARD,
         ]
         await self.request.send({"type": "http.response.start", "status": 200, "headers": headers})
+        if self.request.method == "HEAD":
+            await self._send(more=False)
+            return
         # Stored as they are: most models are compressed already, and time counts more than size.
         sink: Any = self.sink
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
