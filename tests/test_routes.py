@@ -247,7 +247,7 @@ def test_a_path_that_is_nowhere_and_a_method_that_is_not_offered(api):
     for path, allowed, code in (
         ("/api/v1/workspaces", "GET, HEAD, POST", ("error", "code", "wrong_method")),
         ("/v1/workspaces", "GET", ("errorCode", "InvalidInput")),
-        ("/api/2.0/mlflow/runs/get", "GET", ("error_code", "ENDPOINT_NOT_FOUND")),
+        ("/api/2.0/mlflow/runs/get", "GET, HEAD", ("error_code", "ENDPOINT_NOT_FOUND")),
     ):
         answer = api.send("PUT", path)
         assert (answer.status, answer.headers["allow"]) == (405, allowed)
