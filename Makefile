@@ -3,7 +3,7 @@
 # Three environments, each made from a lock file of hashes and left alone until that changes:
 #   .venv         everything that tests and checks need
 #   .venv-server  the bare server, as a team would run it
-#   .venv-demo    a stock MLflow client that trains, knowing nothing of Heddle
+#   .venv-demo    a server that also applies models, and what trains the demo's
 # and .venv-node with a Node for the web page, only where the PATH has none.
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ server:
 
 .PHONY: trainer
 trainer:
-	@tools/environment .venv-demo --without-heddle requirements/demo.txt
+	@tools/environment .venv-demo requirements/build.txt requirements/demo.txt
 
 .PHONY: page
 page: ## build the web page into the package
@@ -46,8 +46,8 @@ perhaps-page:
 	@tools/page build || echo 'Going on without the web page.' >&2
 
 .PHONY: demo
-demo: server trainer perhaps-page ## start a server, train models against it, say where to look
-	@HEDDLE_DEMO_PYTHON=$(CURDIR)/.venv-demo/bin/python $(SERVER)/heddle demo $(ARGS)
+demo: trainer perhaps-page ## start a server, train models against it, apply one, say where to look
+	@.venv-demo/bin/heddle demo $(ARGS)
 
 .PHONY: serve
 serve: server perhaps-page ## start a server on the data folder DATA (heddle-data)
@@ -81,7 +81,8 @@ lock: dev ## write the lock files anew; UPGRADE=--upgrade for the newest of ever
 	@$(COMPILE) requirements/build.in -c requirements/server.txt -o requirements/build.txt
 	@$(COMPILE) pyproject.toml requirements/dev.in --extra postgres --extra client --extra predict \
 		-c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt
-	@$(COMPILE) requirements/demo.in -o requirements/demo.txt
+	@$(COMPILE) pyproject.toml requirements/demo.in --extra predict \
+		-c requirements/server.txt -c requirements/build.txt -o requirements/demo.txt
 	@$(COMPILE) requirements/node.in -o requirements/node.txt
 	@for wanted in tests/spark/requirements-*.in; do \
 		$(COMPILE) pyproject.toml --extra predict $$wanted -o $${wanted%.in}.txt || exit; done

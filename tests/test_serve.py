@@ -10,6 +10,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -234,3 +236,33 @@ def test_files_are_kept_in_an_object_store(
     capsys.readouterr()
     assert main(["verify", *data]) == 1
     assert "model/weights.bin" in capsys.readouterr().out
+
+
+DEMO = """
+import sys
+from pathlib import Path
+from heddle.demo import run
+run.TRAINS, run.TRAINING = (), Path(sys.argv[1])
+run.demo(host="127.0.0.1", port=0, data=Path(sys.argv[2]), once=False)
+"""
+
+
+def test_a_demonstration_that_is_ended_leaves_no_server(tmp_path: Path) -> None:
+    training = tmp_path / "training.py"
+    training.write_text(
+        "import os, time\n"
+        "print(os.environ['MLFLOW_TRACKING_URI'], os.getpid(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", DEMO, str(training), str(tmp_path / "data")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        lines = iter(demo.stdout.readline, "")
+        uri, trainer = next(line for line in lines if line.startswith("http")).split()
+        assert ask(uri, "experiments/search?max_results=1")["experiments"]
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(WAIT_S) == 0
+    with pytest.raises(OSError, match="refused"):
+        ask(uri, "experiments/search?max_results=1")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(trainer), 0)

@@ -110,8 +110,8 @@ def fill(url: str, data: Path) -> None:
     for program in (ROOT / "src" / "heddle" / "demo" / "training.py", HERE / "fill.py"):
         shutil.copy(program, code)
     stores = data / "tables" / "stores"
-    for command in (["training.py"], ["fill.py", stores.resolve()]):
-        subprocess.run([TRAINER, *command], cwd=code, env=environ, check=True)
+    for name, folder in (("training.py", stores.parent), ("fill.py", stores)):
+        subprocess.run([TRAINER, name, folder.resolve()], cwd=code, env=environ, check=True)
     # The client that trains need not have Arrow; the server that scores has.
     pq.write_table(pacsv.read_csv(stores / "next-weeks.csv"), stores / "next-weeks.parquet")
     (data / "tables" / "scored").mkdir()

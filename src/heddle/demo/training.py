@@ -1,15 +1,18 @@
 """Trains models on scikit-learn's bundled data and logs them with the stock MLflow client.
 
 Run as a script by an interpreter that has mlflow and scikit-learn, with MLFLOW_TRACKING_URI set; it
-imports nothing of Heddle, so it shows what any training code does.
+imports nothing of Heddle, so it shows what any training code does. The rows that it holds out are
+written to the folder that it is given, as tables to apply the models to.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -188,8 +191,15 @@ def trusted() -> dict[str, Any]:
     return {"serialization_format": "cloudpickle"} if (major, minor) >= (3, 0) else {}
 
 
-def main() -> None:
-    """Train both tasks and name the champions."""
+def hold_out(task: Task, folder: Path) -> None:
+    """Write the rows that no model has seen, with what was measured, as a table."""
+    _, inputs, _, truth = task.parts
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs.assign(measured=truth).to_parquet(folder / f"{task.model}.parquet", index=False)
+
+
+def main(tables: Path) -> None:
+    """Train both tasks, name the champions, leave held-out rows in the folder ``tables``."""
     warnings.simplefilter("ignore")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     client = MlflowClient()
@@ -199,6 +209,7 @@ def main() -> None:
     ]
     for task in tasks:
         print(f"Training {task.model} on {len(task.data.target)} rows", flush=True)
+        hold_out(task, tables)
         found = train(task)
         order = sorted(found, key=found.__getitem__, reverse=not task.is_regression)
         client.set_registered_model_alias(task.model, "champion", str(order[0]))
@@ -211,4 +222,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
