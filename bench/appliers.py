@@ -76,6 +76,16 @@ def models(folder: str, *names: str) -> dict[str, Any]:
     return {"models": list(names)}
 
 
+def online(model: str, count: str) -> dict[str, Any]:
+    """Make so many rows to be scored by request, and what pyfunc predicts for them."""
+    import mlflow
+
+    rows = np.random.default_rng(int(count)).normal(size=(int(count), len(COLUMNS))).tolist()
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    predictions = mlflow.pyfunc.load_model(model).predict(frame).tolist()
+    return {"rows": {"columns": COLUMNS, "data": rows}, "predictions": predictions}
+
+
 def _native(model: str) -> Any:
     import mlflow
 

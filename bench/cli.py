@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             *(workload.name for workload in all_workloads()),
             "growth",
             "installed",
+            "online",
             "scoring",
             "start",
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bench import targets
+from bench.online import SERVERS, WORKS
 from bench.places import PAGE, TORTURE
 from bench.results import Cell, Results
 from bench.scoring import ENGINES, MODELS
@@ -44,6 +45,7 @@ def render(results: Results) -> str:
         *_resources(results),
         *_growth(results),
         *_scoring(results),
+        *_online(results),
         *_drawn(),
         *_killed(),
     ]
@@ -325,6 +327,46 @@ def _scoring_verdicts(results: Results) -> Iterator[str]:
             f" under {targets.APPLYING_BYTES / MB:,.0f} wanted:"
             f" {_met(most < targets.APPLYING_BYTES)}"
         )
+
+
+def _online(results: Results) -> Iterator[str]:
+    held = results.online
+    if not held:
+        return
+    yield from ("## Scoring requests", "")
+    yield (
+        "A forest of 3 trees over ten columns of doubles, `dataframe_split`; requests a second and, in"
+        " brackets, p50 and p99 in milliseconds, medians of the rounds. Both servers are up side by"
+        " side and run from one environment; the model's process and the load share the machine. Each"
+        " body was compared with what mlflow.pyfunc predicts before its rate counted."
+    )
+    yield ""
+    yield from _table_head(["Work", *SERVERS.values(), "Ratio", "Rounds", "Taken"], left=1)
+    for work, (title, _, _) in WORKS.items():
+        theirs, ours = (held.get(f"{server} {work}") for server in SERVERS)
+        if ours is None:
+            continue
+        ratio = f"{ours['rate'] / theirs['rate']:.1f}" if theirs else ""
+        cells = [_requests(theirs), _requests(ours), ratio, str(ours["rounds"]), ours["taken"]]
+        yield _line([title, *cells])
+    yield ""
+    theirs, ours = (held.get(f"{server} one-32") for server in SERVERS)
+    if theirs and ours:
+        ratio_32 = ours["rate"] / theirs["rate"]
+        reached = _met(ratio_32 >= targets.ONLINE_RATE)
+        yield f"- 32 connections: {ratio_32:.1f}x, at least {targets.ONLINE_RATE:g} wanted: {reached}"
+    theirs, ours = (held.get(f"{server} one-1") for server in SERVERS)
+    if theirs and ours:
+        share = ours["p50_ms"] / theirs["p50_ms"]
+        reached = _met(share <= targets.ONLINE_P50)
+        yield f"- p50 at 1 connection: {share:.2f} of it, {targets.ONLINE_P50:g} wanted: {reached}"
+    yield ""
+
+
+def _requests(found: dict[str, Any] | None) -> str:
+    if not found:
+        return ""
+    return f"{found['rate']:,.0f} ({found['p50_ms']:.2f}, {found['p99_ms']:.2f})"
 
 
 def _failures(results: Results) -> Iterator[str]:

@@ -58,20 +58,22 @@ class Results:
     resources: dict[str, dict[str, float]] = field(default_factory=dict)
     growth: list[dict[str, Any]] = field(default_factory=list)
     scoring: dict[str, dict[str, Any]] = field(default_factory=dict)
+    online: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @staticmethod
     def load(path: Path, form: str, *, anew: bool = False) -> "Results":
         """Return what was kept at `path`, or empty results.
 
-        A run that begins `anew` forgets the rows; growth and scoring, parts of their own, stay
+        A run that begins `anew` forgets the rows; growth, scoring and online, parts of their own, stay
         until they are measured again.
         """
         if not path.exists():
             return Results(path, form)
         kept = json.loads(path.read_text())
         if anew:
-            return Results(path, form, growth=kept["growth"], scoring=kept["scoring"])
+            parts = {name: kept[name] for name in ("growth", "scoring", "online") if name in kept}
+            return Results(path, form, **parts)
         kept["cells"] = {
             row: {server: Cell(**cell) for server, cell in cells.items()}
             for row, cells in kept["cells"].items()

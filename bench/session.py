@@ -21,6 +21,7 @@ from bench.forms import Form
 from bench.growth import Growth
 from bench.load import Measure
 from bench.machine import busy_s, cpu_s
+from bench.online import Online
 from bench.peers import environment, heddle_environment
 from bench.places import RUNS, WORK
 from bench.postgres import server_version
@@ -105,6 +106,8 @@ class Session:
             self._measure_growth()
         if self._wanted("scoring"):
             self._measure_scoring()
+        if self._wanted("online"):
+            self._measure_online()
         if self._wanted("installed"):
             self._measure_installed(embedded)
         self.results.save()
@@ -144,6 +147,23 @@ class Session:
 
         Scoring(self.form.scoring, keep, fail).run()
 
+    def _measure_online(self) -> None:
+        if self._resume and self._is_of_now(list(self.results.online.values())):
+            return
+        self.results.online.clear()
+        others = Others([])
+
+        def keep(measured: Json) -> None:
+            measured["taken"] = self._taken(others)
+            self.results.online[f"{measured['server']} {measured['work']}"] = measured
+            self.results.save()
+
+        def fail(what: str, failure: BaseException) -> None:
+            self._remark(f"online, {what}: {type(failure).__name__}: {failure}"[:400])
+            self._failed = self._failed or what.startswith("heddle,")
+
+        Online(self.form.rounds, self.form.seconds, keep, fail).run()
+
     def _taken(self, others: Others) -> str:
         at = time.strftime("%m-%d %H:%M", time.gmtime())
         return f"{at}, {self._heddle()}, {others.told()}"
@@ -171,7 +191,13 @@ class Session:
     def write(self) -> None:
         """Write the report of everything measured so far."""
         results = self.results
-        if not (results.cells or results.resources or results.growth or results.scoring):
+        if not (
+            results.cells
+            or results.resources
+            or results.growth
+            or results.scoring
+            or results.online
+        ):
             return
         self._report.parent.mkdir(parents=True, exist_ok=True)
         self._report.write_text(render(self.results))

@@ -55,6 +55,9 @@ OF_ALONE = 0.9
 OVER_LOOP = 2.0
 OVER_SPARK_CHEAP = 3.0
 OVER_SPARK = 1.0
+# Scoring requests: of `mlflow models serve` at 32 connections, and of its median time at one.
+ONLINE_RATE = 15.0
+ONLINE_P50 = 0.5
 APPLYING_BYTES = 1_000_000_000
 # Of what a bare writer with the same durability reaches at the same batches, in the same round.
 BATCH_SHARE = 0.7

@@ -30,7 +30,7 @@ START_S = 30
 SPEC_S = 300
 WITH_WORKER = ("apply",)
 """Specs whose server has a worker beside it."""
-DATA = {"list": "compare"}
+DATA = {"list": "compare", "endpoint": "apply"}
 """Specs that share what another's database is filled with."""
 
 

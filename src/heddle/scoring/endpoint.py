@@ -231,6 +231,9 @@ class _Process(asyncio.Protocol):
         self._process.kill()
         if self._transport is not None:
             self._transport.abort()
+        else:
+            self._ours.close()
+            self.connection_lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The process is gone: tell those who wait."""
@@ -346,6 +349,7 @@ class Endpoint:
             await process.load(folder)
         except BaseException:
             process.end()
+            await process.ended
             raise
         return process
 
@@ -392,9 +396,11 @@ class Endpoint:
             await self.process.finish(LEAVE_S)
         if self._waking is not None:
             self._waking.cancel()
+            await asyncio.wait([self._waking])
         process, self.process = self.process, None
         if process is not None:
             process.end("The endpoint was deactivated.")
+            await process.ended
 
     def close_now(self) -> None:
         """End the process when the server goes, from any thread."""

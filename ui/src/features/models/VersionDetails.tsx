@@ -18,6 +18,7 @@ import { TimeText } from "@/parts/TimeText.tsx";
 import { AliasEditor } from "./AliasEditor.tsx";
 import { AppliedList } from "./AppliedList.tsx";
 import { ApplyMenu } from "./ApplyMenu.tsx";
+import { EndpointView } from "./endpoint/EndpointView.tsx";
 import { HistoryList } from "./HistoryList.tsx";
 import { MetricsCard } from "./MetricsCard.tsx";
 import { ScanLabel, ScanView } from "./ScanView.tsx";
@@ -34,6 +35,7 @@ import {
 const STAGES: readonly Stage[] = ["None", "Staging", "Production", "Archived"];
 const TABS = {
   lineage: "Lineage",
+  endpoint: "Endpoint",
   applied: "Applied where",
   history: "History",
   environment: "Environment",
@@ -236,6 +238,7 @@ function More({ workspace, version }: { workspace: string; version: Version }) {
         ))}
       </TabList>
       {tab === "lineage" && <Lineage workspace={workspace} version={version} />}
+      {tab === "endpoint" && <EndpointView workspace={workspace} version={version} />}
       {tab === "applied" && <AppliedList workspace={workspace} version={version} />}
       {tab === "scan" && <ScanView workspace={workspace} version={version} />}
       {tab === "history" && <HistoryList changes={version.history} />}

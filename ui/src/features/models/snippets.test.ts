@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { application, registration } from "./snippets.ts";
+import { application, asking, registration } from "./snippets.ts";
 
 const signature = {
   inputs: ["age", "body mass"].map((name) => ({
@@ -46,4 +46,15 @@ test("another workspace is said", () => {
 test("a model without a signature is applied to every column", () => {
   const version = { model: "m", version: 1, aliases: [], signature: null };
   expect(codeOf("sql", { version })).toContain("PREDICT('m/1', *)");
+});
+
+test("an endpoint is asked at its address, with a row of the model's columns", () => {
+  const version = { model: "m", version: 3, aliases: [], signature };
+  const given = { address: "http://127.0.0.1:5000", workspace: "default", version };
+  const [curl, python] = asking(given, "/it's/score");
+  expect(curl?.code).toContain(`curl 'http://127.0.0.1:5000/it'\\''s/score'`);
+  expect(curl?.code).toContain(`"columns": ["age", "body mass"], "data": [[..., ...]]`);
+  expect(python?.code).toContain(`"http://127.0.0.1:5000/it's/score"`);
+  const unsigned = { ...version, signature: null };
+  expect(asking({ ...given, version: unsigned }, "/x")[0]?.code).toContain(`{"inputs": [...]}`);
 });

@@ -145,3 +145,40 @@ predictions = model.predict(pd.read_parquet("input.parquet")${columns.length ===
     },
   ];
 }
+
+/** Code that asks a version's endpoint, whose path on the server is given. */
+export function asking(
+  { address, version }: Pick<Applied, "address" | "workspace" | "version">,
+  path: string,
+): Snippet[] {
+  const columns = version.signature?.inputs.map(({ name }) => name).filter((name) => name !== "");
+  const body = columns?.length
+    ? `{"dataframe_split": {"columns": [${columns.map((name) => JSON.stringify(name)).join(", ")}], "data": [[${columns.map(() => "...").join(", ")}]]}}`
+    : '{"inputs": [...]}';
+  const uri = `${address}${path}`;
+  return [
+    {
+      id: "curl",
+      label: "curl",
+      language: "shell",
+      code: `curl ${sh(uri)} \\
+  --header 'Content-Type: application/json' \\
+  --data ${sh(body)}
+`,
+    },
+    {
+      id: "python",
+      label: "Python",
+      language: "python",
+      code: `import requests
+
+answer = requests.post(
+    ${py(uri)},
+    json=${body},
+)
+answer.raise_for_status()
+predictions = answer.json()["predictions"]
+`,
+    },
+  ];
+}
