@@ -13,6 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -21,16 +22,29 @@ from object_store import ObjectStore, running_store
 from postgres_server import FAST, Postgres, running_postgres
 
 DIALECTS = ("sqlite", "postgresql")
-# They begin first, so that no worker is left alone with one of them at the end.
-LONGEST = ("spark/", "page/", "scoring/flavors/")
+# They begin first, on every worker, so that none is left alone with them at the end.
+LONGEST = ("spark/", "page/", "scoring/flavors/", "bench/", "compat/clients/")
 # Servers that tests start have no worker beside them; tests that want one start it.
 os.environ["HEDDLE_WORKER"] = "no"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests first, the others as they stand."""
+    """The longest tests first, dealt out: each worker begins with an equal stretch of the list."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: not str(item.path.relative_to(here)).startswith(LONGEST))
+    kinds: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        kinds[str(item.path.relative_to(here)).startswith(LONGEST)].append(item)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    others = iter(kinds[False])
+    stretches = [
+        len(items) * (n + 1) // workers - len(items) * n // workers for n in range(workers)
+    ]
+    items.clear()
+    for n, stretch in enumerate(stretches):
+        longest = kinds[True][n::workers]
+        items += longest
+        items += islice(others, max(stretch - len(longest), 0))
+    items += others
 
 
 @pytest.fixture(scope="session")
