@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from heddle.api import fabric
+from heddle.api import fabric, fabric_endpoints
 from heddle.api.events import Hub, close_on_signals
 from heddle.api.guard import Guard
 from heddle.api.http import Dispatcher, Request, Row, Services, Table
@@ -63,6 +63,7 @@ def all_rows() -> list[Row]:
         *upload_rows(),
         *native_rows(),
         *fabric.fabric_rows(),
+        *fabric_endpoints.endpoint_rows(),
         *telling_rows(),
         *page_rows(),
     ]

@@ -16,7 +16,7 @@ import msgspec
 
 from heddle import workspaces
 from heddle.api.http import Effect, Request, Row, Services, encode_json, respond
-from heddle.db.tx import Tx
+from heddle.db.tx import Caller, Tx
 from heddle.errors import (
     AlreadyExists,
     Denied,
@@ -84,7 +84,8 @@ def error_body(error: HeddleError) -> bytes:
     )
 
 
-def _body(request: Request, kind: type[Any]) -> Any:
+def read_body(request: Request, kind: type[Any]) -> Any:
+    """The body as a shape; raises ``Invalid``."""
     try:
         return msgspec.json.decode(request.body or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -119,7 +120,7 @@ def list_items(tx: Tx, request: Request) -> dict[str, Any]:
 
 def create_item(tx: Tx, request: Request) -> dict[str, str]:
     """A new model without versions."""
-    body: CreateItem = _body(request, CreateItem)
+    body: CreateItem = read_body(request, CreateItem)
     made = models.create_model(tx, name=body.display_name, description=body.description)
     return _item(request, made)
 
@@ -131,7 +132,7 @@ def get_item(tx: Tx, request: Request) -> dict[str, str]:
 
 def update_item(tx: Tx, request: Request) -> dict[str, str]:
     """Describe or rename a model."""
-    body: UpdateItem = _body(request, UpdateItem)
+    body: UpdateItem = read_body(request, UpdateItem)
     model = guids.model_with(tx, request.params["ml_model"])
     if body.description is not None:
         model = models.describe_model(tx, model.name, body.description)
@@ -167,21 +168,28 @@ def get_workspace(tx: Tx, request: Request) -> dict[str, str]:
     return _workspace(found, request.params["fabric_workspace"].lower())
 
 
+async def caller_in(request: Request, services: Services) -> Caller:
+    """Who calls, in the workspace that the path names by GUID; raises ``WorkspaceNotFound``."""
+    guid = request.params.get("fabric_workspace")
+    if guid is None:
+        return request.caller
+    try:
+        name = await services.database.read(
+            lambda tx: guids.workspace_named(tx, guid), request.caller
+        )
+    except NotFound as error:
+        raise WorkspaceNotFound(error.message) from None
+    return replace(request.caller, workspace=name)
+
+
 def _serve(call: Call, status: int, *, writes: bool) -> Callable[..., Any]:
     """Runs a call in the workspace that its path names by GUID, and sends what it gives."""
 
     async def run(request: Request, services: Services) -> None:
         if writes:
             request.body = await request.read_body()
-        database, caller = services.database, request.caller
-        guid = request.params.get("fabric_workspace")
-        if guid is not None:
-            try:
-                name = await database.read(lambda tx: guids.workspace_named(tx, guid), caller)
-            except NotFound as error:
-                raise WorkspaceNotFound(error.message) from None
-            caller = replace(caller, workspace=name)
-        run_call = database.write if writes else database.read
+        caller = await caller_in(request, services)
+        run_call = services.database.write if writes else services.database.read
         answer = await run_call(lambda tx: call(tx, request), caller)
         await respond(request, status, b"" if answer is None else encode_json(answer))
 

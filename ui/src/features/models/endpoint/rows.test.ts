@@ -42,6 +42,7 @@ test("an unnamed tensor is sent by its rows", () => {
 
 test("predictions stand beside their rows only if there is one for each", () => {
   expect(shownOf([1.5, "x"], 2)).toEqual(["1.5", "x"]);
-  expect(shownOf([{ a: 1 }], 1)).toEqual(['{"a":1}']);
+  expect(shownOf([{ "0": 80 }, [2]], 2)).toEqual(["80", "[2]"]);
+  expect(shownOf([{ a: 1, b: 2 }], 1)).toEqual(['{"a":1,"b":2}']);
   expect(shownOf({ a: [1] }, 1)).toBeNull();
 });

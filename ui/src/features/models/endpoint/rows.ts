@@ -87,7 +87,10 @@ function zeros([size = 1, ...inner]: readonly number[]): unknown {
 /** One prediction for each row, as a text; a column of texts where a row has several. */
 export function shownOf(predictions: unknown, rows: number): string[] | null {
   if (!Array.isArray(predictions) || predictions.length !== rows) return null;
-  return predictions.map((each: unknown) =>
-    typeof each === "string" ? each : JSON.stringify(each ?? null),
-  );
+  return predictions.map((each: unknown) => {
+    // A column without a name comes as an object of one value.
+    const values = typeof each === "object" && each !== null ? Object.values(each) : [];
+    const shown: unknown = values.length === 1 && !Array.isArray(each) ? values[0] : each;
+    return typeof shown === "string" ? shown : JSON.stringify(shown ?? null);
+  });
 }
