@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from heddle.errors import Invalid
+from heddle.scoring import memory
 from heddle.scoring.plan import Input, Limits, Model, Output, Plan
 
 FITS = "The table fits the model."
@@ -127,6 +128,7 @@ def _bytes(text: str) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Run the command; raises what the engine raises."""
+    memory.choose_pool()
     try:
         import pyarrow as pa  # noqa: F401, PLC0415 -- asked for before anything is begun
     except ImportError:

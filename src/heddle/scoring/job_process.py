@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 
 from heddle.errors import Conflict, Corrupt, HeddleError, Invalid, Unavailable
+from heddle.scoring import memory, roots
 from heddle.scoring import plan as plans
-from heddle.scoring import roots
 
 
 class Talk:
@@ -64,6 +64,7 @@ class Talk:
 
 def main() -> None:
     """Do the job that the first line of the input names."""
+    memory.choose_pool()
     talk = Talk()
     request = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=talk.hear, daemon=True).start()

@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -27,6 +28,8 @@ from heddle.scoring.plan import Format
 
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """About the least that a group of rows holds."""
+SYNCED_BYTES: Final = 64 * 1024 * 1024
+"""How much of a part is written before it goes to the disk, while more is being predicted."""
 JOB: Final = "heddle.job"
 """The key of a job's id in the metadata of Parquet files and Delta's commits."""
 
@@ -187,20 +190,37 @@ class PartFile:
         self._path = aside.folder / f"writing-{index:06}-{secrets.token_hex(4)}"
         self._named = aside.folder / f"part-{index:06}.parquet"
         self._writer = make_writer(self._path, aside.kind, schema, aside.about)
+        self._beside = ThreadPoolExecutor(1, "heddle-sync")
+        self._synced: Future[None] | None = None
+        self._unsynced_bytes = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch."""
+        """Append a batch; what was written so far goes to the disk meanwhile, now and then."""
         self._writer.write(batch)
+        self._unsynced_bytes += batch.nbytes
+        is_idle = self._synced is None or self._synced.done()
+        if is_idle and self._unsynced_bytes >= SYNCED_BYTES:
+            self._await_synced()
+            self._unsynced_bytes = 0
+            self._synced = self._beside.submit(sync, self._path)
+
+    def _await_synced(self) -> None:
+        """Wait for the disk; raises what it said, which it says but once."""
+        if self._synced is not None:
+            self._synced.result()
 
     def finish(self) -> None:
         """Make the file whole and durable and give it its name, for good."""
         self._writer.close()
+        self._await_synced()
+        self._beside.shutdown()
         sync(self._path)
         self._path.replace(self._named)
 
     def drop(self) -> None:
         """Leave it unfinished."""
         self._writer.close()
+        self._beside.shutdown()
         self._path.unlink(missing_ok=True)
 
 

@@ -124,13 +124,17 @@ class Summary:
 
     def add(self, array: pa.Array) -> None:
         """Take a batch's values into account."""
-        start = -self.rows % self._stride
+        before = self.rows
         self.rows += len(array)
         self.nulls += array.null_count
         if _is_number(array.type):
             self._measure(array)
         elif not (_is_text(array.type) or pa.types.is_boolean(array.type)):
             return
+        # Thinned beforehand, so that no more is taken out of the batch than stays.
+        while self._sampled + (len(array) - -before % self._stride) // self._stride > SAMPLE_MAX:
+            self._halve()
+        start = -before % self._stride
         if start < len(array):
             part = array[start :: self._stride] if self._stride > 1 else array[start:]
             self._parts.append(part)
@@ -168,6 +172,16 @@ class Summary:
     def _measure(self, array: pa.Array) -> None:
         if pa.types.is_float16(array.type):
             array = array.cast(pa.float32())
+        if pa.types.is_floating(array.type) and len(array) and not array.null_count:
+            values = array.to_numpy()
+            total = float(values.sum(dtype=np.float64))
+            if math.isfinite(total):
+                # Nothing is missing and all are numbers: numpy's ends take a tenth of Arrow's time.
+                self._low = min(self._low, float(values.min()))
+                self._high = max(self._high, float(values.max()))
+                self._sum += total
+                self._counted += len(array)
+                return
         # Arrow's own sums skip what is missing, and its ends skip what is no number.
         ends = pc.min_max(array).as_py()
         total = pc.sum(array.cast(pa.float64()) if pa.types.is_decimal(array.type) else array)

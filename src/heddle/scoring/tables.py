@@ -36,6 +36,8 @@ TAPER: Final = 8
 CELL_BYTES: Final = 24
 """What a value without fixed width is taken to need until one knows."""
 BLOCK_BYTES: Final = 4 * 1024 * 1024
+BUFFER_BYTES: Final = 256 * 1024
+"""Of a column's bytes on their way from a local file, instead of all that a group of rows has."""
 _PATTERN: Final = re.compile(r"[*?\[]")
 _HIDDEN: Final = ("_", ".")
 
@@ -267,7 +269,10 @@ class _Parquet:
         )
 
     def _open(self, path: str) -> pq.ParquetFile:
-        return pq.ParquetFile(self._filesystem.open_input_file(path), pre_buffer=not self._is_local)
+        opened = self._filesystem.open_input_file(path)
+        if self._is_local:
+            return pq.ParquetFile(opened, pre_buffer=False, buffer_size=BUFFER_BYTES)
+        return pq.ParquetFile(opened, pre_buffer=True)
 
     @property
     def _is_local(self) -> bool:
