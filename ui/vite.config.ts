@@ -13,6 +13,10 @@ import { defineConfig } from "vitest/config";
 const PAGE = "../src/heddle/page";
 const SERVER = process.env["HEDDLE_URL"] ?? "http://127.0.0.1:5000";
 const SMALLEST = 1024;
+const MERGED_BYTES = 40_000;
+/** What many screens need; what draws charts and shows files is fetched when that is wanted. */
+const TOGETHER =
+  /node_modules\/(?!echarts|zrender|hyparquet|highlight|marked|dompurify)|src\/(?:api|lib|parts\/(?!chart|files))/;
 
 function compressed(): Plugin {
   return {
@@ -43,6 +47,22 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     chunkSizeWarningLimit: 1200,
+    rolldownOptions: {
+      output: {
+        // What the same screens need goes together, since each piece is a request of its own.
+        codeSplitting: {
+          groups: [
+            {
+              name: "part",
+              test: TOGETHER,
+              entriesAware: true,
+              entriesAwareMergeThreshold: MERGED_BYTES,
+            },
+          ],
+        },
+        chunkFileNames: ({ name }) => `assets/${name.split("~")[0] ?? name}-[hash].js`,
+      },
+    },
   },
   server: { proxy: { "/api": { target: SERVER, changeOrigin: true } } },
   test: { include: ["src/**/*.test.{ts,tsx}"], environment: "node" },

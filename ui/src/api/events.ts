@@ -46,12 +46,42 @@ export function concerns(watch: Watch, change: Change): boolean {
   );
 }
 
-/** Listen to a workspace until told to stop; `onState` hears whether the server is there. */
-export function followWorkspace(
-  queries: QueryClient,
-  workspace: string,
-  onState: (isThere: boolean) => void,
-): () => void {
+let followed = "";
+let stopFollowing: () => void = () => undefined;
+let isAway = false;
+const awaiting = new Set<() => void>();
+
+/** Whether the stream is broken, which it is when the server is away. */
+export function isServerAway(): boolean {
+  return isAway;
+}
+
+/** Hear when `isServerAway` becomes something else; returns what ends it. */
+export function onServerAway(listener: () => void): () => void {
+  awaiting.add(listener);
+  return () => void awaiting.delete(listener);
+}
+
+/**
+ * Listen to this workspace, and to no other any more.
+ *
+ * Called before anything is asked, so that nothing can change between an answer and the stream;
+ * what another workspace's screens had asked before is asked again.
+ */
+export function followWorkspace(queries: QueryClient, workspace: string): void {
+  if (workspace === followed) return;
+  followed = workspace;
+  stopFollowing();
+  stopFollowing = follow(queries, workspace);
+}
+
+function tellAway(now: boolean): void {
+  if (now === isAway) return;
+  isAway = now;
+  for (const listener of awaiting) listener();
+}
+
+function follow(queries: QueryClient, workspace: string): () => void {
   let waiting: Change[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
@@ -90,11 +120,11 @@ export function followWorkspace(
       if (wasLost) void queries.invalidateQueries();
       else if (isFirst) askAgain();
       wasLost = isFirst = false;
-      onState(true);
+      tellAway(false);
     });
     source.addEventListener("error", () => {
       wasLost = true;
-      onState(false);
+      tellAway(true);
       // A browser gives up on an answer that is no stream, such as a proxy's; we do not.
       if (source?.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
     });

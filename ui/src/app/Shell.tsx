@@ -2,8 +2,8 @@
 import { makeStyles, tokens } from "@fluentui/react-components";
 import { useQueryClient } from "@tanstack/react-query";
 import { Outlet } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
-import { followWorkspace } from "@/api/events.ts";
+import { useEffect, useState, useSyncExternalStore } from "react";
+import { followWorkspace, isServerAway, onServerAway } from "@/api/events.ts";
 import { useShortcuts } from "@/lib/keyboard.ts";
 import { rememberWorkspace, useWorkspace } from "@/lib/workspace.ts";
 import { Notices } from "@/parts/Notices.tsx";
@@ -43,11 +43,11 @@ export function Shell() {
   const styles = useStyles();
   const workspace = useWorkspace();
   const queries = useQueryClient();
-  const [isAway, setAway] = useState(false);
+  const isAway = useSyncExternalStore(onServerAway, isServerAway);
   const [shown, setShown] = useState<"nothing" | "palette" | "shortcuts">("nothing");
   useEffect(() => {
     rememberWorkspace(workspace);
-    return followWorkspace(queries, workspace, (isThere) => setAway(!isThere));
+    followWorkspace(queries, workspace);
   }, [queries, workspace]);
   useShortcuts([
     { keys: "mod+k", label: "Find anything, run a command", run: () => setShown("palette") },

@@ -10,6 +10,16 @@ export function useWorkspace(): string {
   return params.workspace ?? lastWorkspace();
 }
 
+/** The same from the address alone, before there is a router. */
+export function addressedWorkspace(): string {
+  const named = /^\/w\/([^/]+)/.exec(window.location.pathname)?.[1];
+  try {
+    return named === undefined ? lastWorkspace() : decodeURIComponent(named);
+  } catch {
+    return lastWorkspace();
+  }
+}
+
 export function lastWorkspace(): string {
   return remembered("workspace", DEFAULT);
 }

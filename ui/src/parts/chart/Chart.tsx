@@ -295,7 +295,7 @@ function keyOf(event: unknown): string {
     seriesId?: string;
     seriesType?: string;
   };
-  if (typeof data?.id === "string") return data.id;
+  if (typeof data?.id === "string") return data.id.split("\n")[0] ?? "";
   return seriesType === "line" ? (seriesId?.split("\n")[0] ?? "") : "";
 }
 
@@ -325,7 +325,10 @@ function targetsOf(drawing: Drawing, key: string): object[] {
     }
     const data: unknown = each.data;
     if (!Array.isArray(data)) return [];
-    const dataIndex = data.findIndex((point) => (point as { id?: unknown } | null)?.id === key);
-    return dataIndex < 0 ? [] : [{ seriesIndex, dataIndex }];
+    const dataIndex = data.flatMap((point, n) => {
+      const { id } = (point ?? {}) as { id?: unknown };
+      return typeof id === "string" && id.split("\n")[0] === key ? [n] : [];
+    });
+    return dataIndex.length === 0 ? [] : [{ seriesIndex, dataIndex }];
   });
 }

@@ -23,7 +23,7 @@ import { ErrorView } from "@/parts/ErrorView.tsx";
 import { Chart, WHOLE, type Zoom } from "./Chart.tsx";
 import { ChartMenu } from "./ChartMenu.tsx";
 import { draw } from "./options/draw.ts";
-import type { LegendEntry } from "./options/drawing.ts";
+import { type LegendEntry, without } from "./options/drawing.ts";
 import { type ChartSpec, titleOf } from "./spec.ts";
 import { type Rows, useFrame } from "./useFrame.ts";
 import { useLook } from "./useLook.ts";
@@ -99,10 +99,7 @@ export function ChartCard(props: ChartCardProps) {
   const drawing = useMemo(() => {
     if (!frame || !look) return null;
     const made = draw(spec, frame, look);
-    if (off.length === 0 || !Array.isArray(made.option.series)) return made;
-    const gone = new Set(off);
-    const series = made.option.series.filter((each) => !gone.has(String(each.name)));
-    return { ...made, option: { ...made.option, series } };
+    return off.length === 0 ? made : without(made, new Set(off));
   }, [frame, look, spec, off]);
   // Entries of hidden rows stay in the legend, in their places: the second click of a double one
   // must meet what the first has switched.

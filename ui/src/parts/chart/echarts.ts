@@ -14,8 +14,9 @@ import {
   TitleComponent,
   TooltipComponent,
 } from "echarts/components";
-import { init, use as register } from "echarts/core";
+import { graphic, init, use as register } from "echarts/core";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
+import { COURSE, type Course, isPointedAt, type Pen, traceCourse } from "./options/crowd.ts";
 
 register([
   BarChart,
@@ -32,5 +33,21 @@ register([
   CanvasRenderer,
   SVGRenderer,
 ]);
+
+interface Placed {
+  readonly shape: Course;
+  transformCoordToLocal(x: number, y: number): number[];
+}
+
+const course = {
+  type: COURSE,
+  buildPath: (pen: Pen, shape: object) => traceCourse(pen, shape as Course),
+  // Its own way of telling whether it is pointed at spares looking at every piece of every line.
+  contain(this: Placed, x: number, y: number): boolean {
+    const [localX = x, localY = y] = this.transformCoordToLocal(x, y);
+    return isPointedAt(this.shape, localX, localY);
+  },
+};
+graphic.registerShape(COURSE, graphic.extendShape(course));
 
 export { init };

@@ -3,11 +3,19 @@
  *
  * `PaneTabs` is the bar of tabs, `ComparisonPane` what stands below; both show the same state.
  */
-import { makeStyles, Tab, TabList, Text, tokens } from "@fluentui/react-components";
+import {
+  makeStyles,
+  Skeleton,
+  SkeletonItem,
+  Tab,
+  TabList,
+  Text,
+  tokens,
+} from "@fluentui/react-components";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { useShownLook } from "@/lib/look.ts";
 import { type ChartSpec, usualCharts } from "../chart/spec.ts";
-import type { Rows } from "../chart/useFrame.ts";
+import { type Rows, useFrame } from "../chart/useFrame.ts";
 import { splitId } from "../table/columns.ts";
 import type { TableSource } from "../table/source.ts";
 import { countOf } from "../table/sources.ts";
@@ -22,6 +30,7 @@ const importChartGrid = () => import("../chart/ChartGrid.tsx");
 if (new URLSearchParams(window.location.search).has("rows")) void importChartGrid();
 const ChartGrid = lazy(async () => ({ default: (await importChartGrid()).ChartGrid }));
 const CHARTS_FIRST = 24;
+const CHARTS_AHEAD = 6;
 const METRIC = new Set(["metrics", "min", "max", "mean"]);
 const TABS: readonly (readonly [Pane, string])[] = [
   ["charts", "Charts"],
@@ -32,6 +41,13 @@ const TABS: readonly (readonly [Pane, string])[] = [
 const useStyles = makeStyles({
   scroll: { flexGrow: 1, minHeight: 0, overflow: "auto" },
   count: { whiteSpace: "nowrap", color: tokens.colorNeutralForeground2 },
+  places: {
+    display: "grid",
+    gridTemplateColumns: "repeat(auto-fill, minmax(min(360px, 100%), 1fr))",
+    gap: tokens.spacingHorizontalM,
+    padding: tokens.spacingHorizontalM,
+  },
+  place: { height: "280px" },
 });
 
 interface PaneTabsProps {
@@ -63,6 +79,23 @@ export function PaneTabs({ source, state, onChange }: PaneTabsProps) {
         ))}
       </TabList>
     </>
+  );
+}
+
+/** Asks for what a chart is drawn from while the code that draws it is still fetched. */
+function Ahead({ rows, spec }: { rows: Rows; spec: ChartSpec }) {
+  useFrame(rows, spec, true);
+  return null;
+}
+
+function Places({ count }: { count: number }) {
+  const styles = useStyles();
+  return (
+    <Skeleton className={styles.places} aria-label="Loading">
+      {Array.from({ length: count }, (_, n) => (
+        <SkeletonItem key={n} className={styles.place} />
+      ))}
+    </Skeleton>
   );
 }
 
@@ -99,7 +132,10 @@ export function ComparisonPane({
   if (state.pane === "charts") {
     return (
       <div className={styles.scroll}>
-        <Suspense fallback={null}>
+        {charts.slice(0, CHARTS_AHEAD).map((chart) => (
+          <Ahead key={chart.id} rows={rows} spec={chart} />
+        ))}
+        <Suspense fallback={<Places count={Math.min(charts.length, CHARTS_AHEAD)} />}>
           <ChartGrid
             rows={rows}
             charts={charts}

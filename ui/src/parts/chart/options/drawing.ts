@@ -55,6 +55,20 @@ export function nothing(summary = "No data"): Drawing {
   return { option: {}, legend: [], isEmpty: true, zoomsX: false, zoomsY: false, summary };
 }
 
+/** A drawing without what the legend has switched off: series, or lines of a crowd, by name. */
+export function without(drawing: Drawing, names: ReadonlySet<string>): Drawing {
+  const { series } = drawing.option;
+  if (!Array.isArray(series)) return drawing;
+  const left = series
+    .filter((each) => !names.has(String(each.name)))
+    .map((each) => {
+      if (each.type !== "custom" || !Array.isArray(each.data)) return each;
+      const data = each.data.filter((datum) => !names.has((datum as { name: string }).name));
+      return { ...each, data };
+    });
+  return { ...drawing, option: { ...drawing.option, series: left } };
+}
+
 /** The colour of the n-th of several series that are no items. */
 export function colourOf(slot: number, look: Look): string {
   return colourOfSlot(slot, look.isDark);

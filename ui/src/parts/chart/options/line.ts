@@ -6,6 +6,7 @@ import type { Frame } from "../frame.ts";
 import { type Line, makeLines, type Point } from "../lines.ts";
 import { dashOfSlot } from "../palette.ts";
 import { type ChartSpec, drawsSeries } from "../spec.ts";
+import { crowdOf } from "./crowd.ts";
 import {
   base,
   colourOf,
@@ -30,8 +31,10 @@ export function drawLine(spec: ChartSpec, frame: Frame, look: Look): Drawing {
   const lines = makeLines(spec, frame).filter((line) => line.points.some(fits(spec)));
   if (lines.length === 0) return nothing();
   const isItem = drawsSeries(spec) && spec.groupBy === "";
-  const isCrowd = lines.length > CROWD;
-  const series = lines.flatMap((line, n) => seriesOf(line, n, spec, look, isCrowd));
+  const isCrowd = lines.length > CROWD && lines.every((line) => line.low.length === 0);
+  const series = isCrowd
+    ? crowdOf(lines, spec, look, (line) => slotOf(line, spec))
+    : lines.flatMap((line, n) => seriesOf(line, n, spec, look));
   const tooltip = tooltipOf(look, lines.length <= AXIS_TOOLTIP_MAX ? "axis" : "item");
   return {
     option: {
@@ -75,22 +78,14 @@ function slotOf(line: Line, spec: ChartSpec): number {
   return spec.colours === "series" ? spec.y.indexOf(line.y) : line.slot;
 }
 
-function seriesOf(
-  line: Line,
-  n: number,
-  spec: ChartSpec,
-  look: Look,
-  isCrowd: boolean,
-): LineSeriesOption[] {
+function seriesOf(line: Line, n: number, spec: ChartSpec, look: Look): LineSeriesOption[] {
   const slot = slotOf(line, spec);
   const color = colourOf(slot, look);
   // Metrics of one item share its colour, so they differ by dash.
   const several = spec.colours === "item" && spec.y.length > 1;
-  const dash = isCrowd
-    ? "solid"
-    : several
-      ? (TYPES[spec.y.indexOf(line.y) % TYPES.length] ?? "solid")
-      : dashOfSlot(slot);
+  const dash = several
+    ? (TYPES[spec.y.indexOf(line.y) % TYPES.length] ?? "solid")
+    : dashOfSlot(slot);
   const usable = fits(spec);
   const shown = (points: readonly Point[]): (readonly (number | string)[])[] =>
     points.map((point) => (usable(point) ? point : [point[0], "-"]));
@@ -102,7 +97,7 @@ function seriesOf(
       id: `${line.key}\n${line.y}`,
       data: shown(line.points) as number[][],
       showSymbol: line.points.length <= SYMBOLS_MAX,
-      lineStyle: { width: isCrowd ? 1 : 1.8, color, type: type },
+      lineStyle: { width: 1.8, color, type: type },
       emphasis: { focus: "series", lineStyle: { width: 3 } },
       blur: { lineStyle: { opacity: 0.15 } },
       triggerEvent: "line",
