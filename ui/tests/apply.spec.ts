@@ -126,11 +126,18 @@ test("the wizard maps, casts, runs, and shows the result with its predictions", 
   await next.click();
   await page.getByLabel("Address of the output table").fill("wizard.parquet");
   await page.getByLabel("Mode").selectOption("overwrite");
+  await page.getByLabel("Engine").selectOption("spark");
+  await expect(page.getByText(/The worker needs heddle-ml\[spark\]/)).toBeVisible();
   await next.click();
   await page.getByLabel("Names of the columns of predictions").fill("units");
   await page.getByRole("checkbox", { name: "cost", exact: true }).uncheck();
   await next.click();
   const code = page.getByRole("region", { name: "Code to apply" });
+  await expect(code).toContainText("--engine spark");
+  await expect(code).toContainText("--map price=cost");
+  await page.getByRole("button", { name: "3. Output table" }).click();
+  await page.getByLabel("Engine").selectOption("local");
+  await page.getByRole("button", { name: "5. Code" }).click();
   await expect(code).toContainText('mapping={"price": "cost"}');
   const saved = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download notebook" }).click();

@@ -158,6 +158,34 @@ test("a new version and another's tag appear without a reload", async ({ page, r
   await expect(page.getByRole("region", { name: "Tags" }).getByText("seen")).toBeVisible();
 });
 
+test("a version is registered from a run that is looked for, or from a folder that is typed", async ({
+  page,
+}) => {
+  await page.goto(`${PATH}/versions/2`);
+  await page.getByRole("button", { name: "Register version" }).click();
+  const dialog = page.getByRole("dialog", { name: "Register a new version" });
+  const register = dialog.getByRole("button", { name: "Register" });
+  await expect(register).toBeDisabled();
+  await dialog.getByLabel("Experiment").selectOption("weekly-study");
+  await dialog.getByRole("combobox", { name: "Run" }).fill("forest-1");
+  await expect(page.getByRole("listbox").getByRole("option")).toHaveCount(1);
+  await page.getByRole("option", { name: /^forest-1/ }).click();
+  const part = dialog.getByRole("combobox", { name: "What of it" });
+  await expect(part).toHaveValue("model");
+  await expectAccessible(page);
+  await dialog.getByLabel("Alias").fill("looked-for");
+  await register.click();
+  await expect(page.getByRole("article", { name: "Version 5" })).toBeVisible();
+  await expect(page.getByRole("article").getByText("@looked-for").first()).toBeVisible();
+  await expect(page.getByRole("article").getByText("forest-1").first()).toBeVisible();
+  await page.getByRole("button", { name: "Register version" }).click();
+  await dialog.getByRole("combobox", { name: "Run" }).fill("forest-2");
+  await page.getByRole("option", { name: /^forest-2/ }).click();
+  await part.fill("model/plots");
+  await register.click();
+  await expect(page.getByRole("article", { name: "Version 6" })).toBeVisible();
+});
+
 test("a version, then the model, are deleted after saying what depends on them", async ({
   page,
   request,

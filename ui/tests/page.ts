@@ -78,3 +78,18 @@ export async function expectAccessible(page: Page): Promise<void> {
   await page.emulateMedia({ colorScheme: "light", forcedColors: "none" });
   expect(said).toEqual([]);
 }
+
+/** What is seen now, with whatever is pointed at or has the focus, can be read in high contrast. */
+export async function expectReadableInContrast(page: Page): Promise<void> {
+  await page.emulateMedia({ colorScheme: "dark", forcedColors: "active", reducedMotion: "reduce" });
+  const ground = () =>
+    page.locator("main").evaluate((element) => getComputedStyle(element).backgroundColor);
+  await expect.poll(ground).toBe("rgb(0, 0, 0)");
+  const { violations } = await new AxeBuilder({ page })
+    .setLegacyMode(true)
+    .options({ runOnly: { type: "rule", values: ["color-contrast"] } })
+    .exclude("[data-tabster-dummy]")
+    .analyze();
+  const said = violations.flatMap(({ nodes }) => nodes.map((node) => node.target.join(" ")));
+  expect(said).toEqual([]);
+}

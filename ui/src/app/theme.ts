@@ -49,12 +49,34 @@ const dark: Theme = {
   colorCompoundBrandForeground1: TEAL[120],
   colorCompoundBrandStroke: TEAL[110],
 };
-// What is chosen holds links, which are yellow here and would be lost on the cyan that Fluent takes.
+/**
+ * Fluent paints what is pointed at, pressed or chosen cyan with black words. Links and what else has
+ * a colour of its own stay bright there, and would be lost; so such grounds are dark greys here.
+ */
+const GROUND =
+  /^color(?:Neutral(?:Card)?Background\d?|SubtleBackground(?:LightAlpha)?|TransparentBackground)(Hover|Pressed|Selected)$/;
+const WORDS = /^colorNeutralForeground\d(Brand)?(?:Hover|Pressed|Selected)$/;
+const GREYS: Readonly<Record<string, string>> = {
+  Hover: "#333333",
+  Pressed: "#4a4a4a",
+  Selected: "#3d3d3d",
+};
+
+function withDarkGrounds(theme: Theme): Theme {
+  const changed = Object.entries(theme).map(([name, value]): [string, unknown] => {
+    const state = GROUND.exec(name)?.[1];
+    if (state !== undefined) return [name, GREYS[state]];
+    const words = WORDS.exec(name);
+    if (words === null) return [name, value];
+    return [name, words[1] === undefined ? "#ffffff" : theme.colorCompoundBrandForeground1];
+  });
+  return { ...theme, ...(Object.fromEntries(changed) as Partial<Theme>) };
+}
+
 const contrast: Theme = {
-  ...teamsHighContrastTheme,
+  ...withDarkGrounds(teamsHighContrastTheme),
   ...shared,
-  colorNeutralBackground1Selected: "#3d3d3d",
-  colorNeutralForeground1Selected: "#ffffff",
+  colorBrandBackground2: "#00414a",
 };
 
 export const THEMES: Record<ShownLook, Theme> = { light, dark, contrast };

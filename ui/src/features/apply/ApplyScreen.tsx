@@ -113,6 +113,7 @@ function Wizard({ workspace, version }: { workspace: string; version: Version })
     casts: [],
     params: {},
     output: "",
+    engine: "local",
     mode: "create",
     key: [],
     dropped: [],

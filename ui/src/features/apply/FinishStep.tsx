@@ -16,7 +16,7 @@ import { asFailure } from "@/api/client.ts";
 import { Facts } from "@/parts/Facts.tsx";
 import { planOf } from "./draft.ts";
 import { scheduleJobs, submitJob } from "./queries.ts";
-import { CodeStep, type StepProps } from "./Steps.tsx";
+import { CodeStep, ENGINES, type StepProps } from "./Steps.tsx";
 
 const useStyles = makeStyles({
   ways: { display: "flex", flexWrap: "wrap", gap: tokens.spacingHorizontalM },
@@ -80,6 +80,7 @@ export function FinishStep(props: StepProps) {
       <Facts
         facts={[
           { word: "Model", what: plan.model },
+          { word: "Engine", what: ENGINES[draft.engine] },
           { word: "Input", what: <code>{plan.input.address}</code> },
           { word: "Mapping", what: mapped.length === 0 ? "by equal names" : mapped.join(", ") },
           { word: "Casts", what: plan.casts?.join(", ") },

@@ -14,8 +14,8 @@ import { useId } from "react";
 import type { Shapes } from "@/api/client.ts";
 import { CodeBlock } from "@/parts/CodeBlock.tsx";
 import { saveFile } from "@/parts/chart/saveFile.ts";
-import { notebookOf, scriptOf } from "./code.ts";
-import { type Draft, fitOf, type Mode, planOf } from "./draft.ts";
+import { codeOf, notebookOf } from "./code.ts";
+import { type Draft, type Engine, fitOf, type Mode, planOf } from "./draft.ts";
 import type { Version } from "./queries.ts";
 
 const MODES: Readonly<Record<Mode, string>> = {
@@ -23,6 +23,16 @@ const MODES: Readonly<Record<Mode, string>> = {
   overwrite: "Overwrite what is there",
   append: "Append to what is there",
   merge: "Merge on a key",
+};
+
+export const ENGINES: Readonly<Record<Engine, string>> = {
+  local: "The worker's machine",
+  spark: "Apache Spark",
+};
+const NEEDS: Readonly<Record<Engine, string>> = {
+  local: "All its cores; memory stays the same however long the table is.",
+  spark:
+    "For tables that outgrow one machine. The worker needs heddle-ml[spark] and a Spark that is configured there (SPARK_HOME, SPARK_CONF_DIR); executors read Parquet and Delta by themselves where they see the same files. The output is a folder.",
 };
 
 const useStyles = makeStyles({
@@ -207,6 +217,18 @@ export function OutputStep({ draft, change, columns }: StepProps) {
           ))}
         </Select>
       </Field>
+      <Field label="Engine" hint={NEEDS[draft.engine]} className={styles.wide}>
+        <Select
+          value={draft.engine}
+          onChange={(_event, { value }) => change({ engine: value as Engine })}
+        >
+          {Object.entries(ENGINES).map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </Select>
+      </Field>
       {draft.mode === "merge" && (
         <Field label="Key columns" hint="Names with commas between." className={styles.wide}>
           <Input
@@ -273,18 +295,18 @@ export function OutputColumnsStep({ version, draft, change, columns }: StepProps
 
 export function CodeStep({ workspace, version, draft, columns }: StepProps) {
   const styles = useStyles();
-  const script = scriptOf(window.location.origin, workspace, planOf(draft, columns));
+  const code = codeOf(window.location.origin, workspace, planOf(draft, columns));
   const title = `Apply ${version.model}, version ${version.version}`;
   const name = `apply-${version.model}-${version.version}`;
   return (
     <>
-      <CodeBlock label="Code to apply" language="python" code={script} />
+      <CodeBlock label="Code to apply" language={code.language} code={code.text} />
       <div className={styles.ways}>
         <Button
           icon={<ArrowDownloadRegular />}
           onClick={() =>
             saveFile(
-              new Blob([notebookOf(script, title)], { type: "application/x-ipynb+json" }),
+              new Blob([notebookOf(code, title)], { type: "application/x-ipynb+json" }),
               `${name}.ipynb`,
             )
           }
@@ -293,7 +315,11 @@ export function CodeStep({ workspace, version, draft, columns }: StepProps) {
         </Button>
         <Button
           icon={<ArrowDownloadRegular />}
-          onClick={() => saveFile(new Blob([script], { type: "text/x-python" }), `${name}.py`)}
+          onClick={() => {
+            const [type, ending] =
+              code.language === "shell" ? ["text/x-sh", "sh"] : ["text/x-python", "py"];
+            saveFile(new Blob([code.text], { type }), `${name}.${ending}`);
+          }}
         >
           Download script
         </Button>

@@ -1,5 +1,6 @@
-/** A plan as code: a script, or a notebook of the same cells. */
+/** A plan as code: a script or a command, or a notebook of the same. */
 import type { Shapes } from "@/api/client.ts";
+import { shellWord } from "@/lib/shell.ts";
 
 /** A value of JSON as Python writes it. */
 function py(value: unknown): string {
@@ -14,8 +15,53 @@ function py(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Python that does what the plan says. */
-export function scriptOf(address: string, workspace: string, plan: Shapes["JobPlan"]): string {
+/** Code that does what a plan says. */
+export interface Code {
+  readonly text: string;
+  readonly language: "python" | "shell";
+}
+
+/** Python where this machine predicts; on Spark the command, which sets Spark up. */
+export function codeOf(address: string, workspace: string, plan: Shapes["JobPlan"]): Code {
+  return plan.engine === "spark"
+    ? { text: commandOf(address, workspace, plan), language: "shell" }
+    : { text: scriptOf(address, workspace, plan), language: "python" };
+}
+
+function commandOf(address: string, workspace: string, plan: Shapes["JobPlan"]): string {
+  const { output } = plan;
+  const listed = (names: readonly string[] | null | undefined): string | undefined =>
+    names?.join(",");
+  const options: [string, string | undefined][] = [
+    ["engine", plan.engine],
+    ...pairsOf(plan.mapping).map(([to, from]): [string, string] => [
+      "map",
+      `${to}=${String(from)}`,
+    ]),
+    ...pairsOf(plan.params).map(([name, value]): [string, string] => [
+      "param",
+      `${name}=${JSON.stringify(value)}`,
+    ]),
+    ...(plan.casts ?? []).map((column): [string, string] => ["cast", column]),
+    ["mode", output.mode === "create" ? undefined : output.mode],
+    ["key", listed(output.key)],
+    ["columns", listed(output.columns)],
+    ["predictions", listed(output.predictions)],
+    ["server", address],
+    ["workspace", workspace === "default" ? undefined : workspace],
+  ];
+  const words = [plan.model, plan.input.address, output.address].map(shellWord).join(" ");
+  const given = options.flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${shellWord(value)}`],
+  );
+  return `${[`heddle predict ${words}`, ...given].join(" \\\n  ")}\n`;
+}
+
+function pairsOf(record: object | null | undefined): [string, unknown][] {
+  return Object.entries(record ?? {});
+}
+
+function scriptOf(address: string, workspace: string, plan: Shapes["JobPlan"]): string {
   const { output } = plan;
   const named: [string, unknown][] = [
     ["mapping", plan.mapping],
@@ -46,15 +92,16 @@ print(receipt)
 }
 
 /** A notebook with that code, as nbformat 4.5 has it: https://nbformat.readthedocs.io. */
-export function notebookOf(script: string, title: string): string {
-  const source = (text: string) => text.trimEnd().split(/(?<=\n)/);
-  const code = (id: string, text: string) => ({
+export function notebookOf({ text, language }: Code, title: string): string {
+  const isShell = language === "shell";
+  const source = (lines: string) => lines.trimEnd().split(/(?<=\n)/);
+  const code = (id: string, lines: string) => ({
     cell_type: "code",
     id,
     execution_count: null,
     metadata: {},
     outputs: [],
-    source: source(text),
+    source: source(lines),
   });
   return JSON.stringify(
     {
@@ -66,8 +113,8 @@ export function notebookOf(script: string, title: string): string {
       },
       cells: [
         { cell_type: "markdown", id: "about", metadata: {}, source: [`# ${title}`] },
-        code("install", "%pip install --quiet 'heddle-ml[predict]'"),
-        code("apply", script),
+        code("install", `%pip install --quiet 'heddle-ml[predict${isShell ? ",spark" : ""}]'`),
+        code("apply", isShell ? `%%sh\n${text}` : text),
       ],
     },
     null,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { notebookOf, scriptOf } from "./code.ts";
+import { codeOf, notebookOf } from "./code.ts";
 import { type Draft, fitOf, mapByName, planOf, refusalOfMapping } from "./draft.ts";
 
 const DRAFT: Draft = {
@@ -9,6 +9,7 @@ const DRAFT: Draft = {
   casts: [],
   params: { horizon: "7", name: "it's", unset: " " },
   output: "out.parquet",
+  engine: "local",
   mode: "merge",
   key: ["id"],
   dropped: ["promo"],
@@ -60,9 +61,26 @@ test("a draft makes a plan, and the plan is code", () => {
     params: { horizon: 7, name: "it's" },
     casts: ["promo"],
   });
-  const script = scriptOf("http://here", "shop", plan);
-  expect(script).toContain('    params={"horizon": 7, "name": "it\'s"},\n');
-  expect(script).toContain('    workspace="shop",\n');
-  const notebook = JSON.parse(notebookOf(script, "Apply")) as { cells: { source: string[] }[] };
-  expect(notebook.cells[2]?.source.join("")).toBe(script.trimEnd());
+  const { text, language } = codeOf("http://here", "shop", plan);
+  expect(language).toBe("python");
+  expect(text).toContain('    params={"horizon": 7, "name": "it\'s"},\n');
+  expect(text).toContain('    workspace="shop",\n');
+  const notebook = JSON.parse(notebookOf(codeOf("http://here", "shop", plan), "Apply")) as {
+    cells: { source: string[] }[];
+  };
+  expect(notebook.cells[2]?.source.join("")).toBe(text.trimEnd());
+});
+
+test("on Spark the plan is a command, in a notebook too", () => {
+  const plan = planOf({ ...DRAFT, casts: ["promo"], engine: "spark" }, COLUMNS);
+  expect(plan.engine).toBe("spark");
+  const code = codeOf("http://here", "shop", plan);
+  expect(code.language).toBe("shell");
+  expect(code.text.replaceAll(" \\\n  ", " ")).toBe(
+    "heddle predict demand/1 in.parquet out.parquet --engine spark --map price=cost" +
+      " --param horizon=7 --param 'name=\"it'\\''s\"' --cast promo --mode merge --key id" +
+      " --columns id,cost --predictions demand,low --server http://here --workspace shop\n",
+  );
+  expect(notebookOf(code, "Apply")).toContain("heddle-ml[predict,spark]");
+  expect(notebookOf(code, "Apply")).toContain("%%sh\\n");
 });

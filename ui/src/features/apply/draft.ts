@@ -9,6 +9,7 @@ import type { Shapes } from "@/api/client.ts";
 type Field = Shapes["SchemaField"];
 type Column = Shapes["TableColumn"];
 export type Mode = NonNullable<Shapes["JobOutput"]["mode"]>;
+export type Engine = NonNullable<Shapes["JobPlan"]["engine"]>;
 
 export interface Draft {
   /** `name/3` or `name@alias`. */
@@ -20,6 +21,7 @@ export interface Draft {
   /** Parameters as they were typed; empty for the model's own default. */
   readonly params: Readonly<Record<string, string>>;
   readonly output: string;
+  readonly engine: Engine;
   readonly mode: Mode;
   readonly key: readonly string[];
   /** Columns of the input to leave out. */
@@ -151,5 +153,6 @@ export function planOf(draft: Draft, columns: readonly Column[]): Shapes["JobPla
           >,
         }),
     ...(draft.casts.length === 0 ? {} : { casts: [...draft.casts] }),
+    ...(draft.engine === "local" ? {} : { engine: draft.engine }),
   };
 }

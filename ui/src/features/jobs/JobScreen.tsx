@@ -244,7 +244,7 @@ function Details({ workspace, job, isResultShown, onResult }: DetailsProps) {
 }
 
 function Plan({ job }: { readonly job: Job }) {
-  const { input, output, mapping = {}, params = {}, casts = [], env } = job.plan;
+  const { input, output, mapping = {}, params = {}, casts = [], env, engine } = job.plan;
   const mapped = Object.entries(mapping).map(([to, from]) => `${to} from ${from}`);
   const given = Object.entries(params).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
   return (
@@ -260,6 +260,7 @@ function Plan({ job }: { readonly job: Job }) {
         { word: "Mapping", what: mapped.join(", ") },
         { word: "Casts", what: casts.join(", ") },
         { word: "Parameters", what: given.join(", ") },
+        { word: "Engine", what: engine === "spark" ? "Apache Spark" : "the worker's machine" },
         { word: "Environment", what: env === "uv" ? "the version's own" : "the worker's" },
       ]}
     />

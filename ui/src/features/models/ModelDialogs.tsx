@@ -1,5 +1,5 @@
-/** Dialogs of a model: deleting it or a version with what hangs on them, registering a version. */
-import { Field, Input, Select, Text } from "@fluentui/react-components";
+/** Dialogs of a model: deleting it or a version with what hangs on them. */
+import { Field, Input, Text } from "@fluentui/react-components";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { useState } from "react";
@@ -7,7 +7,6 @@ import { plural, sizeText } from "@/lib/format.ts";
 import { FormDialog } from "@/parts/FormDialog.tsx";
 import { notify } from "@/parts/notices.ts";
 import {
-  createVersion,
   deleteModel,
   deleteVersion,
   dependentsQuery,
@@ -16,7 +15,7 @@ import {
   type Version,
 } from "./queries.ts";
 
-interface ModelDialogProps {
+export interface ModelDialogProps {
   readonly workspace: string;
   readonly model: Model;
   readonly onClose: () => void;
@@ -105,65 +104,6 @@ export function DeleteVersionDialog({
           <Input autoFocus value={typed} onChange={(_event, data) => setTyped(data.value)} />
         </Field>
       )}
-    </FormDialog>
-  );
-}
-
-const SOURCES = {
-  run: "A folder of a run",
-  logged_model: "A logged model",
-  copy_of: "Another version",
-} as const;
-type SourceKind = keyof typeof SOURCES;
-
-export function RegisterDialog({ workspace, model, onClose }: ModelDialogProps) {
-  const router = useRouter();
-  const queries = useQueryClient();
-  const [kind, setKind] = useState<SourceKind>("run");
-  const [key, setKey] = useState("");
-  const [path, setPath] = useState("model");
-  const [alias, setAlias] = useState("");
-  const labels = { run: "Run id", logged_model: "Logged model id", copy_of: "model/number" };
-  return (
-    <FormDialog
-      title="Register a new version"
-      action="Register"
-      isRefused={key.trim() === ""}
-      onClose={onClose}
-      onSubmit={async () => {
-        const made = await createVersion(workspace, model.name, {
-          [kind]: key.trim(),
-          ...(kind === "run" ? { path: path.trim() } : {}),
-          ...(alias.trim() === "" ? {} : { aliases: [alias.trim().replace(/^@/, "")] }),
-        });
-        notify({ title: `Version ${made.version} registered` });
-        await refreshModel(queries, workspace, model.name);
-        await router.navigate({
-          to: "/w/$workspace/models/$model/versions/$version",
-          params: { workspace, model: model.name, version: String(made.version) },
-        });
-      }}
-    >
-      <Field label="From">
-        <Select value={kind} onChange={(_event, data) => setKind(data.value as SourceKind)}>
-          {Object.entries(SOURCES).map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </Select>
-      </Field>
-      <Field label={labels[kind]} required>
-        <Input autoFocus value={key} onChange={(_event, data) => setKey(data.value)} />
-      </Field>
-      {kind === "run" && (
-        <Field label="Folder of the model among its files">
-          <Input value={path} onChange={(_event, data) => setPath(data.value)} />
-        </Field>
-      )}
-      <Field label="Alias" hint="Points to the new version from the start">
-        <Input value={alias} onChange={(_event, data) => setAlias(data.value)} />
-      </Field>
     </FormDialog>
   );
 }

@@ -31,7 +31,8 @@ import { RouteLink } from "@/parts/RouteLink.tsx";
 import { Screen } from "@/parts/Screen.tsx";
 import { TagList } from "@/parts/TagList.tsx";
 import { ApplyDialog } from "./ApplyMenu.tsx";
-import { DeleteModelDialog, DeleteVersionDialog, RegisterDialog } from "./ModelDialogs.tsx";
+import { DeleteModelDialog, DeleteVersionDialog } from "./ModelDialogs.tsx";
+import { RegisterDialog } from "./RegisterDialog.tsx";
 import {
   type Model,
   modelQuery,

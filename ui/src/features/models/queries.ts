@@ -1,5 +1,10 @@
 /** What the models' screens ask of the server and tell it. */
-import { type QueryClient, queryOptions, useQueryClient } from "@tanstack/react-query";
+import {
+  keepPreviousData,
+  type QueryClient,
+  queryOptions,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { addressOf, api, ask, type Shapes } from "@/api/client.ts";
 import type { Watch } from "@/api/events.ts";
 import type { Place } from "@/parts/files/place.ts";
@@ -20,6 +25,8 @@ export interface ListedVersion {
 
 const LISTED = ["created_ms", "aliases", "stage", "run_name"];
 const SPARK_BUCKETS = 60;
+const FOUND_RUNS = 30;
+const EXPERIMENTS_MAX = 200;
 /** As many metrics as one call for series may name. */
 const SERIES_MAX = 50;
 
@@ -279,4 +286,76 @@ export function createVersion(workspace: string, model: string, body: Shapes["Cr
       body,
     }),
   );
+}
+
+/** A run as one is chosen. */
+export interface FoundRun {
+  readonly id: string;
+  readonly name: string;
+  readonly startedMs: number | null;
+}
+
+/** The newest runs whose name holds a text or whose id begins with it, of one experiment or all. */
+export function foundRunsQuery(workspace: string, experiment: string, text: string) {
+  const like = text.replaceAll("'", "''").replaceAll("%", "_");
+  return queryOptions({
+    queryKey: ["ws", workspace, "runs", "found", experiment, text],
+    queryFn: async ({ signal }): Promise<readonly FoundRun[]> => {
+      const body = {
+        experiments: experiment === "" ? [] : [experiment],
+        filter: text === "" ? "" : `run_name ILIKE '%${like}%' OR run_id ILIKE '${like}%'`,
+        columns: ["run_name", "start_time"],
+        order_by: ["start_time DESC"],
+        limit: FOUND_RUNS,
+      };
+      const table = await ask(
+        api.POST("/api/v1/workspaces/{workspace}/runs/search", {
+          params: { path: { workspace } },
+          body,
+          signal,
+        }),
+      );
+      return table.rows.map(({ key, cells: [name, started] }) => ({
+        id: key,
+        name: typeof name === "string" && name !== "" ? name : key.slice(-8),
+        startedMs: typeof started === "number" ? started : null,
+      }));
+    },
+    placeholderData: keepPreviousData,
+    meta: { watch: [{ kind: "run" }] },
+  });
+}
+
+export function experimentsQuery(workspace: string) {
+  return queryOptions({
+    queryKey: ["ws", workspace, "experiments", "choice"],
+    queryFn: async ({ signal }) => {
+      const { experiments } = await ask(
+        api.GET("/api/v1/workspaces/{workspace}/experiments", {
+          params: { path: { workspace }, query: { limit: EXPERIMENTS_MAX } },
+          signal,
+        }),
+      );
+      return experiments;
+    },
+    meta: { watch: [{ kind: "experiment" }] },
+  });
+}
+
+/** What a run made that can become a version. */
+export function runModelsQuery(workspace: string, run: string) {
+  return queryOptions({
+    queryKey: ["ws", workspace, "run", run, "models"],
+    queryFn: async ({ signal }) => {
+      const found = await ask(
+        api.GET("/api/v1/workspaces/{workspace}/runs/{run}", {
+          params: { path: { workspace, run } },
+          signal,
+        }),
+      );
+      return found.models;
+    },
+    enabled: run !== "",
+    meta: { watch: [{ kind: "run", key: run }, { kind: "logged_model" }] },
+  });
 }

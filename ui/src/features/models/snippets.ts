@@ -3,6 +3,7 @@
  *
  * Always holds: names stand in the code as that language writes them, whatever marks they hold.
  */
+import { shellWord } from "@/lib/shell.ts";
 import type { Version } from "./queries.ts";
 
 export interface Snippet {
@@ -33,11 +34,6 @@ function sql(text: string): string {
 /** A name as SQL writes it. */
 function sqlName(name: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-}
-
-/** A text as a shell takes it. */
-function sh(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function setUp({ address, workspace }: Pick<Applied, "address" | "workspace">): string {
@@ -84,7 +80,7 @@ export function application(applied: Applied): Snippet[] {
   const columns = columnsOf(applied);
   const listed = columns.map(py).join(", ");
   const args = columns.length === 0 ? "*" : columns.map(sqlName).join(", ");
-  const there = workspace === "default" ? "" : ` --workspace ${sh(workspace)}`;
+  const there = workspace === "default" ? "" : ` --workspace ${shellWord(workspace)}`;
   return [
     {
       id: "python",
@@ -128,7 +124,7 @@ FROM 'input.parquet'
       id: "shell",
       label: "Command line",
       language: "shell",
-      code: `heddle predict ${sh(named)} input.parquet predictions.parquet --server ${sh(address)}${there}
+      code: `heddle predict ${shellWord(named)} input.parquet predictions.parquet --server ${shellWord(address)}${there}
 `,
     },
     {
