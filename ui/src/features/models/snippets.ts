@@ -157,9 +157,9 @@ export function asking(
       id: "curl",
       label: "curl",
       language: "shell",
-      code: `curl ${sh(uri)} \\
+      code: `curl ${shellWord(uri)} \\
   --header 'Content-Type: application/json' \\
-  --data ${sh(body)}
+  --data ${shellWord(body)}
 `,
     },
     {
