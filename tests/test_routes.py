@@ -246,7 +246,7 @@ def test_a_path_that_is_nowhere_and_a_method_that_is_not_offered(api):
         assert "does not offer" in answer.body["message"]
     for path, allowed, code in (
         ("/api/v1/workspaces", "GET, HEAD, POST", ("error", "code", "wrong_method")),
-        ("/v1/workspaces", "GET", ("errorCode", "InvalidInput")),
+        ("/v1/workspaces", "GET, HEAD", ("errorCode", "InvalidInput")),
         ("/api/2.0/mlflow/runs/get", "GET, HEAD", ("error_code", "ENDPOINT_NOT_FOUND")),
     ):
         answer = api.send("PUT", path)
