@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -205,6 +206,23 @@ def test_an_sqlite_database_has_one_server(
         server.process.wait()
     with heddle_server(tmp_path):
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has more than one loopback address there")
+def test_a_server_is_where_it_was_told_to_be(tmp_path: Path) -> None:
+    """Its address, its data and its files; the database and the workers are shown above."""
+    blobs = tmp_path / "blobs"
+    options = ["--host", "127.0.0.2", "--artifacts", str(blobs)]
+    with heddle_server(tmp_path, *options) as server:
+        assert server.uri == f"http://127.0.0.2:{server.port}"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port), 10)
+        client = mlflow.MlflowClient(server.uri)
+        run = client.create_run("0")
+        client.log_text(run.info.run_id, "x" * 1_000_000, "large.txt")
+    assert (tmp_path / "data" / "heddle.db").exists()
+    assert [path.stat().st_size for path in blobs.rglob("*") if path.is_file()] == [1_000_000]
+    assert not (tmp_path / "data" / "blobs").exists()
 
 
 def test_files_are_kept_in_an_object_store(

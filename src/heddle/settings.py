@@ -10,11 +10,10 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from heddle.errors import Invalid
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,12 @@ class Settings:
     @property
     def is_loopback(self) -> bool:
         """Whether only programs of this machine can reach the server."""
-        return self.host in LOOPBACK
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

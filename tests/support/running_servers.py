@@ -57,14 +57,15 @@ def heddle_server(folder: Path, *options: str) -> Iterator[Running]:
     port = free_port()
     command = [sys.executable, "-m", "heddle", "serve", "--no-worker", "--port", str(port)]
     command += ["--data", str(folder / "data"), *options]
+    host = options[options.index("--host") + 1] if "--host" in options else "127.0.0.1"
     path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
-    with running(command, {"PYTHONPATH": path}, folder, port) as server:
+    with running(command, {"PYTHONPATH": path}, folder, port, host) as server:
         yield server
 
 
 @contextlib.contextmanager
 def running(
-    command: list[str], extra: dict[str, str], folder: Path, port: int
+    command: list[str], extra: dict[str, str], folder: Path, port: int, host: str = "127.0.0.1"
 ) -> Iterator[Running]:
     """Run a command that serves on this port; raises with its log if it does not come up."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +80,7 @@ def running(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = Running(f"http://127.0.0.1:{port}", port, process, log)
+    server = Running(f"http://{host}:{port}", port, process, log)
     try:
         deadline = time.monotonic() + START_S
         while not is_healthy(server.uri):
