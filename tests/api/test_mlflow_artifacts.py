@@ -170,6 +170,36 @@ def test_a_versions_files_outlive_the_runs(api: Api) -> None:
     assert missing.code == "RESOURCE_DOES_NOT_EXIST"
 
 
+def test_a_model_that_a_run_logged_is_registered_by_the_runs_own_address(api: Api) -> None:
+    """Older code names the run's folder; clients of 3.x keep the files with the logged model."""
+    uid = api.run()
+    made = api.post("logged-models", experiment_id="0", name="model", source_run_id=uid).body
+    model = made["model"]["info"]["model_id"]
+    proxy = "/api/2.0/mlflow-artifacts/artifacts"
+    api.send("PUT", f"{proxy}/0/models/{model}/artifacts/MLmodel", b"logged")
+    api.post("registered-models/create", name="m")
+
+    def register(folder: str) -> str:
+        source = f"mlflow-artifacts:/0/{uid}/artifacts/{folder}"
+        answer = api.post("model-versions/create", name="m", source=source, run_id=uid)
+        assert answer.status == 200, answer.body
+        return str(answer.body["model_version"]["version"])
+
+    def read(number: str, path: str) -> bytes:
+        at = f"/model-versions/get-artifact?name=m&version={number}&path={path}"
+        return api.send("GET", at).raw
+
+    assert read(register("model"), "MLmodel") == b"logged"
+    # What lies in the run's own folder counts first.
+    api.send("PUT", f"{proxy}/0/{uid}/artifacts/model/MLmodel", b"the run's")
+    assert read(register("model"), "MLmodel") == b"the run's"
+    # Nothing there yet: registered all the same, and read where it was said to be.
+    later = register("later")
+    assert b"RESOURCE_DOES_NOT_EXIST" in read(later, "MLmodel")
+    api.send("PUT", f"{proxy}/0/{uid}/artifacts/later/MLmodel", b"later")
+    assert read(later, "MLmodel") == b"later"
+
+
 @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
 def test_a_versions_files_never_change(api: Api, data: bytes) -> None:
     _, place = registered(api, {"MLmodel": b"one"})

@@ -40,6 +40,8 @@ LAST = "\U0010ffff" * (SEGMENT_MAX + 1)
 AFTER_SLASH = "0"
 """The character after the slash: everything in folder ``a`` sorts from ``a/`` to before ``a0``."""
 _CONTROL = re.compile(r"[\x01-\x1f\x7f]")
+_DROPPED = re.compile(r"[\t\r\n]|(?:^|(?<=/))[\x01-\x20]+")
+"""What clients leave out of names that they list: line ends, tabs, and blanks before a name."""
 _STEP_IMAGE = re.compile(
     r"(?P<key>(?:.*/)?images/[^/]+)%step%(?P<step>-?[0-9]+)%timestamp%(?P<time>[0-9]+)"
     r"%(?P<id>[A-Za-z0-9-]+)(?:%(?P<small>compressed))?(?P<ending>\.[A-Za-z0-9]+)"
@@ -182,12 +184,13 @@ def check_path(path: str, *, root_ok: bool = False) -> str:
     Percent signs are decoded until nothing changes, empty and ``.`` segments dropped. ``root_ok``
     lets the empty path through, which is the folder that holds everything. MLflow 2.x names images
     ``a%step%23%timestamp%1795485946957...``, where the percent signs stand for themselves; these
-    are spelled ``a+step+23+...`` as its later clients do. Any other control character than NUL is
-    written ``%17`` and bytes that are no text are replaced, as clients do with names that they list.
+    are spelled ``a+step+23+...`` as its later clients do. So that what a client lists it also gets,
+    names are read as it reads them: without line ends, tabs and blanks in front, other control
+    characters (but NUL) written ``%17``, bytes that are no text replaced.
     """
     plain = _plain_image(path)
     for _ in range(DECODE_MAX):
-        before, plain = plain, unquote(plain)
+        before, plain = plain, _DROPPED.sub("", unquote(plain))
         if plain == before:
             break
     else:

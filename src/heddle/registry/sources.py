@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 
+from heddle.artifacts import manifests
 from heddle.db.statement import Statement, here
 from heddle.db.tx import Tx
 from heddle.errors import Invalid, NotFound
@@ -179,8 +180,13 @@ def _from_place(tx: Tx, source: str, scheme: str, origin: Origin) -> Origin:
         if owner is None:
             continue
         prefix = _below(tx, source, owner.artifact_uri)
-        if prefix is not None:
-            return _replace(origin, manifest_id=owner.manifest_id, prefix=prefix)
+        if prefix is None:
+            continue
+        if owner is origin.run and not _has_files(tx, owner.manifest_id, prefix):
+            made = _model_of_run(tx, owner.uid, prefix)
+            if made is not None:
+                return _replace(origin, manifest_id=made, prefix="")
+        return _replace(origin, manifest_id=owner.manifest_id, prefix=prefix)
     path = proxied_path(tx, source)
     if path is not None:
         files = _VERSION_FILES.fullmatch(path)
@@ -201,6 +207,19 @@ def _from_place(tx: Tx, source: str, scheme: str, origin: Origin) -> Origin:
     if scheme in HOSTS:
         raise bad_source(source, f"Files on {scheme} hosts are not taken; upload them to a run.")
     return origin
+
+
+def _has_files(tx: Tx, manifest_id: int | None, folder: str) -> bool:
+    return manifest_id is not None and manifests.is_folder(tx, manifest_id, folder)
+
+
+def _model_of_run(tx: Tx, run_uid: str, name: str) -> int | None:
+    """The files of the model that a run logged under a name.
+
+    They lie with the logged model, though clients, and samples, name them by the run.
+    """
+    row = tx.one(_made_by_run, run_uid=run_uid, name=name) if name else None
+    return None if row is None else logged_models.get(tx, row[0]).manifest_id
 
 
 def _replace(origin: Origin, *, manifest_id: int | None, prefix: str) -> Origin:
@@ -230,11 +249,9 @@ def _from_run(tx: Tx, source: str, run: SourceRun | None, logged: LoggedModel | 
         raise bad_source(source, f"It names another run than run_id, {run.uid}.")
     origin = Origin(source, source, uid, run, logged)
     if logged is None:
-        # A model that this run logged lies with the logged model, though it is named by the run.
-        row = tx.one(_made_by_run, run_uid=uid, name=path) if path else None
-        logged = logged_models.get(tx, row[0]) if row else None
-        if logged is not None and logged.manifest_id is not None:
-            return _replace(origin, manifest_id=logged.manifest_id, prefix="")
+        made = _model_of_run(tx, uid, path)
+        if made is not None:
+            return _replace(origin, manifest_id=made, prefix="")
     elif logged.source_run_uid == uid and logged.name == path:
         return _replace(origin, manifest_id=logged.manifest_id, prefix="")
     return _replace(origin, manifest_id=run.manifest_id, prefix=path)

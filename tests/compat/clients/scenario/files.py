@@ -19,6 +19,9 @@ from PIL import Image
 
 from scenario.steps import Scene, equal, step, truth
 
+STEPS = (0, 23, 92, 200)
+"""Steps of images; behind a percent sign each looks like something else."""
+
 
 def read_back(scene: Scene, run_id: str, path: str) -> Path:
     """Download one file or folder of a run into a folder of its own."""
@@ -70,6 +73,9 @@ def log_artifacts(scene: Scene) -> None:
     for path, text in contents.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text(text)
+    # Clients drop tabs, and blanks in front, from the names that they list, so the server does too.
+    (tree / "sub/deeper/ tab\tbed.txt").write_text("dddd")
+    contents["sub/deeper/tabbed.txt"] = "dddd"
     with mlflow.start_run() as active:
         mlflow.log_artifacts(str(tree))
         mlflow.log_artifacts(str(tree), artifact_path="copy")
@@ -148,8 +154,8 @@ def log_image(scene: Scene) -> None:
         mlflow.log_image(pixels, "array.png")
         mlflow.log_image(Image.fromarray(pixels), "pillow.png")
         if scene.at_least("2.11"):
-            # Clients of 2.x write the step behind a percent sign: 92 then looks like half a character.
-            for number in (0, 92):
+            # Clients of 2.x write the step behind a percent sign: 23 looks like a # then.
+            for number in STEPS:
                 mlflow.log_image(pixels, key="sample", step=number, synchronous=True)
     run_id = active.info.run_id
     for name in ("array.png", "pillow.png"):
@@ -157,7 +163,10 @@ def log_image(scene: Scene) -> None:
             equal((image.size, np.asarray(image)[2, 0].tolist()), ((12, 8), [255, 128, 0]))
     if scene.at_least("2.11"):
         names = [each.path for each in scene.client.list_artifacts(run_id, "images")]
-        equal(len(names), 4, f"images by key (a full one and a small one each), {names}")
+        equal(len(names), 2 * len(STEPS), f"by key (a full one and a small one each), {names}")
+        for number in STEPS:
+            named = [name for name in names if f"/sample+step+{number}+timestamp+" in name]
+            equal(len(named), 2, f"images of step {number} among {names}")
         for name in names:
             with Image.open(read_back(scene, run_id, name)) as image:
                 # The small one is scaled by the client to a size of its own.
