@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from heddle import job_commands
+from heddle.answering import add_answer
 from heddle.errors import HeddleError, NotFound
 from heddle.scoring.command import add_predict
 from heddle.settings import OPTIONS, Option, Settings, from_environment, misspelt, shown_default
@@ -92,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_keeping(commands)
     _add_reading(commands)
     add_predict(commands)
+    add_answer(commands)
     return parser
 
 

@@ -45,6 +45,32 @@ def refuse_label(label: str, title: str) -> None:
         )
 
 
+def bring(home: models.Home | None, model: Model, cache: Path) -> Path:
+    """The folder with a model's files, fetched and looked at; raises as `models.fetch`.
+
+    Raises ``WrongState`` for a suspicious one, ``Unavailable`` where models cannot be loaded.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Unavailable(
+            f"There is no {', '.join(missing)} here, which models need to answer requests:"
+            " pip install 'heddle-ml[predict]'."
+        )
+    _, found, folder = models.fetch(home, model, cache)
+    label = found.label
+    if not label:
+        # Nobody has looked at these files yet, and they are about to be loaded.
+        scanner = scanning.Scanner()
+        try:
+            label = scanner.scan(folder).label
+        except scanning.Unscannable as error:
+            raise Unavailable(f"The files cannot be looked at: {error}") from None
+        finally:
+            scanner.close()
+    refuse_label(label, found.title)
+    return folder
+
+
 class Endpoints:
     """Every endpoint that this process was asked for; used in its event loop."""
 
@@ -136,27 +162,9 @@ class Endpoints:
         return await loop.run_in_executor(self._threads, self._fetch, key)
 
     def _fetch(self, key: Key) -> Path:
-        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-        if missing:
-            raise Unavailable(
-                f"This server has no {', '.join(missing)}, which models need to answer requests:"
-                " pip install 'heddle-ml[predict]'."
-            )
         uri = f"models:/{quote(key.model, safe='')}/{key.number}"
         model = Model(uri=uri, workspace=key.workspace, name=key.model, version=key.number)
-        _, found, folder = models.fetch(self._home, model, self._cache)
-        label = found.label
-        if not label:
-            # Nobody has looked at these files yet, and they are about to be loaded.
-            scanner = scanning.Scanner()
-            try:
-                label = scanner.scan(folder).label
-            except scanning.Unscannable as error:
-                raise Unavailable(f"The files cannot be looked at: {error}") from None
-            finally:
-                scanner.close()
-        refuse_label(label, found.title)
-        return folder
+        return bring(self._home, model, self._cache)
 
     # ---- coming and going ------------------------------------------------------------------
 

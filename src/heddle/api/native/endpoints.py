@@ -147,14 +147,20 @@ async def update(
     await _show(request, services, version, found)
 
 
-async def score(request: Request, services: Services, ask: Ask[None, None]) -> None:
+def form_of(request: Request) -> int:
+    """What the body of a scoring request is written in; raises ``Invalid``."""
+    request.check_encoding()
     kind = (request.header(b"content-type") or b"").split(b";", 1)[0].strip().lower()
     form = FORMS.get(kind)
     if form is None:
         raise Invalid(
             f"The body must be application/json or text/csv, not {kind.decode('latin-1')!r}."
         )
-    request.check_encoding()
+    return form
+
+
+async def score(request: Request, services: Services, ask: Ask[None, None]) -> None:
+    form = form_of(request)
     body = await request.read_body()
     at = ask.at
     endpoint = await endpoints_of(services).get(
