@@ -400,6 +400,24 @@ def test_uploads_in_parts(api: Api) -> None:
     assert [len(path.name) for path in stored_files(api.app)] == [64], "no part is left"
 
 
+@pytest.mark.parametrize(
+    ("headers", "server"),
+    [
+        ({}, "http://localhost"),
+        ({"x-forwarded-proto": "https"}, "https://localhost"),
+        ({"x-forwarded-prefix": "/team/heddle/"}, "http://localhost/team/heddle"),
+        ({"x-forwarded-prefix": "/"}, "http://localhost"),
+    ],
+)
+def test_parts_come_by_the_address_that_the_client_knows(
+    api: Api, headers: dict[str, str], server: str
+) -> None:
+    body = msgspec.json.encode({"path": "w.bin", "num_parts": 1})
+    made = api.send("POST", f"{PARTS}/create", body, headers).body
+    part = f"/api/2.0/mlflow-artifacts/mpu/part/{made['upload_id']}/1"
+    assert [each["url"] for each in made["credentials"]] == [server + part]
+
+
 def test_an_upload_in_parts_can_be_aborted(api: Api) -> None:
     ask = {"path": "w.bin", "num_parts": 1}
     made = api.send("POST", f"{PARTS}/create", msgspec.json.encode(ask)).body

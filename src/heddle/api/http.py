@@ -89,7 +89,8 @@ class Request:
         host = (self.header(b"host") or b"").decode("latin-1")
         forwarded = self.header(b"x-forwarded-proto") == b"https"
         scheme = "https" if forwarded else self.scope.get("scheme", "http")
-        return f"{scheme}://{host}{self.scope.get('root_path', '')}"
+        below = (self.header(b"x-forwarded-prefix") or b"").decode("latin-1").strip("/")
+        return f"{scheme}://{host}/{below}".rstrip("/")
 
     def query(self) -> dict[str, list[str]]:
         """The query parameters; raises ``Invalid`` for bytes that are not UTF-8."""
