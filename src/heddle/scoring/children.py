@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from heddle.scoring import predictor
+from heddle.scoring import packed, predictor
 from heddle.scoring.confined import ChildDied, Confined, ModelFailed
 from heddle.scoring.plan import Limits
 
@@ -32,6 +32,15 @@ HEAD_MAX: Final = 256 * 1024
 ANSWER_MAX: Final = 256 * 1024**2
 """Of one batch's predictions: 2 KB for each of as many rows as a batch has at most."""
 WORDS_MAX: Final = 5000
+
+
+def _bound(size: int) -> None:
+    """Raise ``ModelFailed`` for more bytes of predictions than one batch may have."""
+    if size > ANSWER_MAX:
+        raise ModelFailed(
+            f"The model gave {size / 1e6:,.0f} MB of predictions for one batch, more than the"
+            f" {ANSWER_MAX / 1e6:,.0f} MB it may; ask for fewer rows at a time (--batch-rows)."
+        )
 
 
 class _Slot:
@@ -154,11 +163,12 @@ class Child:
         self._waiting -= 1
         self.path = answer.get("path", "")
         try:
+            # The process that made it ran somebody's code: nothing in it is taken on trust.
+            _bound(packed.unpacked_bytes(body))
             with pa.ipc.open_stream(body) as reader:
                 batch = reader.read_next_batch()
-            # The process that made it ran somebody's code: nothing in it is taken on trust.
             batch.validate(full=True)
-        except (pa.ArrowException, StopIteration) as error:
+        except (pa.ArrowException, OSError, StopIteration) as error:
             raise ModelFailed(f"The model's process answered with no table: {error}") from None
         return batch
 
@@ -184,11 +194,7 @@ class Child:
             raise nonsense from None
         if size < 0 or not is_known:
             raise nonsense
-        if size > ANSWER_MAX:
-            raise ModelFailed(
-                f"The model gave {size / 1e6:,.0f} MB of predictions for one batch, more than the"
-                f" {ANSWER_MAX / 1e6:,.0f} MB it may; ask for fewer rows at a time (--batch-rows)."
-            )
+        _bound(size)
         body = self._read(size, deadline, doing)
         if "error" in answer:
             raise ModelFailed(f"The model failed while {doing}: {answer['error']}"[:WORDS_MAX])
