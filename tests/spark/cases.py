@@ -69,6 +69,7 @@ class Model(mlflow.pyfunc.PythonModel):
         time.sleep(0.5)
         return model_input["a"]
 """
+STUCK = SLOW.replace("0.5", "120")
 PRISONER = """
 class Model(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
@@ -123,6 +124,11 @@ def models(tmp_path_factory):
         "slow": partial(
             applied_models.custom,
             code=SLOW,
+            signature=signed(one, applied_models.columns(("y", "double"))),
+        ),
+        "stuck": partial(
+            applied_models.custom,
+            code=STUCK,
             signature=signed(one, applied_models.columns(("y", "double"))),
         ),
         "times": partial(
@@ -517,9 +523,12 @@ def test_where_executors_see_other_files_spark_reads_and_writes(
     assert found["predictions"].to_numpy().tobytes() == known.tobytes()
     assert made.predictions[0].mean == pytest.approx(known.mean())
     assert engine.is_done(plan, spark, made.job)
-    appended = plan_of(models("forest"), source, output, mode="append")
-    with pytest.raises(Invalid, match="see the same files"):
-        engine.run(engine.prepare(appended, spark))
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+    for mode, key in (("append", ()), ("merge", ("id",))):
+        other = plan_of(models("forest"), source, output, mode=mode, key=key)
+        with pytest.raises(Invalid, match="see the same files"):
+            engine.run(engine.prepare(other, spark))
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
 
 
 def children():
@@ -567,6 +576,23 @@ def test_killed_children_and_cancelling(models, spark, source, tmp_path):
     # All of its 300 batches would have taken at least two minutes.
     assert time.monotonic() - began < 60
     assert not [path for path in tmp_path.iterdir() if path.name not in ("in", "out")]
+
+
+def test_cancelling_what_spark_reads_and_writes(models, spark, frame, tmp_path):
+    """No task of ours looks whether to stop: Spark itself has to end its tasks."""
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    plan = plan_of(models("stuck"), tmp_path / "in.csv", tmp_path / "never")
+    cancel = threading.Event()
+    work = engine.prepare(plan, spark)
+    assert work.frame is not None
+    began = time.monotonic()
+    threading.Timer(5.0, cancel.set).start()
+    with pytest.raises(local_engine.Cancelled):
+        engine.run(work, cancel=cancel)
+    # Its one batch takes two minutes.
+    assert time.monotonic() - began < 60
+    assert not list((tmp_path / "never").rglob("part-*"))
+    assert not list(tmp_path.glob(".heddle-*"))
 
 
 @once
