@@ -586,7 +586,7 @@ def test_cancelling_what_spark_reads_and_writes(models, spark, frame, tmp_path):
     work = engine.prepare(plan, spark)
     assert work.frame is not None
     began = time.monotonic()
-    threading.Timer(5.0, cancel.set).start()
+    threading.Timer(3.0, cancel.set).start()
     with pytest.raises(local_engine.Cancelled):
         engine.run(work, cancel=cancel)
     # Its one batch takes two minutes.
