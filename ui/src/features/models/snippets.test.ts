@@ -49,12 +49,16 @@ test("a model without a signature is applied to every column", () => {
 });
 
 test("an endpoint is asked at its address, with a row of the model's columns", () => {
-  const version = { model: "m", version: 3, aliases: [], signature };
+  const version = { model: "it's", version: 3, aliases: ["champion"], signature };
   const given = { address: "http://127.0.0.1:5000", workspace: "default", version };
-  const [curl, python] = asking(given, "/it's/score");
-  expect(curl?.code).toContain(`curl 'http://127.0.0.1:5000/it'\\''s/score'`);
+  const [curl, python] = asking(given);
+  const path = "/api/v1/workspaces/default/models/it's/versions";
+  expect(python?.code).toContain(`"http://127.0.0.1:5000${path}/3/endpoint/score"`);
+  expect(curl?.code).toContain("models/it'\\''s/versions/3/endpoint/score'");
   expect(curl?.code).toContain(`"columns": ["age", "body mass"], "data": [[..., ...]]`);
-  expect(python?.code).toContain(`"http://127.0.0.1:5000/it's/score"`);
+  const named = asking({ ...given, alias: "champion" })[1];
+  expect(named?.code).toContain(`${path}/@champion/endpoint/score`);
   const unsigned = { ...version, signature: null };
-  expect(asking({ ...given, version: unsigned }, "/x")[0]?.code).toContain(`{"inputs": [...]}`);
+  expect(asking({ ...given, version: unsigned })[0]?.code).toContain(`{"inputs": [...]}`);
+  expect(codeOf("curl")).toContain("/versions/3/endpoint/score'");
 });

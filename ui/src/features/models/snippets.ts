@@ -4,6 +4,7 @@
  * Always holds: names stand in the code as that language writes them, whatever marks they hold.
  */
 import { shellWord } from "@/lib/shell.ts";
+import { addressOf } from "@/api/client.ts";
 import type { Version } from "./queries.ts";
 
 export interface Snippet {
@@ -139,19 +140,21 @@ model = mlflow.pyfunc.load_model(${py(uri)})
 predictions = model.predict(pd.read_parquet("input.parquet")${columns.length === 0 ? "" : `[${listed.length > 60 ? `[\n    ${columns.map(py).join(",\n    ")},\n]` : `[${listed}]`}]`})
 `,
     },
+    ...asking(applied)
+      .filter(({ id }) => id === "curl")
+      .map((snippet) => ({ ...snippet, label: "Request" })),
   ];
 }
 
-/** Code that asks a version's endpoint, whose path on the server is given. */
-export function asking(
-  { address, version }: Pick<Applied, "address" | "workspace" | "version">,
-  path: string,
-): Snippet[] {
+/** Code that asks a version's endpoint, which answers while the version is active. */
+export function asking({ address, workspace, version, alias }: Applied): Snippet[] {
   const columns = version.signature?.inputs.map(({ name }) => name).filter((name) => name !== "");
   const body = columns?.length
     ? `{"dataframe_split": {"columns": [${columns.map((name) => JSON.stringify(name)).join(", ")}], "data": [[${columns.map(() => "...").join(", ")}]]}}`
     : '{"inputs": [...]}';
-  const uri = `${address}${path}`;
+  const named = alias === undefined ? String(version.version) : `@${alias}`;
+  const place = addressOf(workspace, "models", version.model, "versions", named);
+  const uri = `${address}${place.replace("%40", "@")}/endpoint/score`;
   return [
     {
       id: "curl",

@@ -108,7 +108,7 @@ export function EndpointView({ workspace, version }: EndpointProps) {
         <>
           <div className={styles.columns}>
             <Counts endpoint={data} />
-            <AskingCode workspace={workspace} version={version} path={data.path} />
+            <AskingCode workspace={workspace} version={version} />
           </div>
           <PreviewForm
             key={version.version}
@@ -170,10 +170,10 @@ function Counts({ endpoint }: { readonly endpoint: Endpoint }) {
   );
 }
 
-function AskingCode({ workspace, version, path }: EndpointProps & { readonly path: string }) {
+function AskingCode({ workspace, version }: EndpointProps) {
   const styles = useStyles();
   const [tab, setTab] = useState("curl");
-  const snippets = asking({ address: window.location.origin, workspace, version }, path);
+  const snippets = asking({ address: window.location.origin, workspace, version });
   const shown = snippets.find(({ id }) => id === tab) ?? snippets[0];
   return (
     <div className={styles.code}>
