@@ -135,13 +135,33 @@ def test_no_call_takes_a_path_from_the_root(held: Held, trick: str) -> None:
 @quick
 @given(trick=tricks)
 def test_no_version_is_made_of_a_tricky_source(held: Held, trick: str) -> None:
+    for run in (held.run, held.api.run()):
+        for source in (
+            f"mlflow-artifacts:/0/{run}/artifacts/{trick}",
+            f"runs:/{run}/{trick}",
+            f"http://localhost{PROXY}/artifacts/0/{run}/artifacts/{trick}",
+        ):
+            answer = held.api.post("model-versions/create", name="m", source=source, run_id=run)
+            assert (answer.status, answer.code) == (400, "INVALID_PARAMETER_VALUE"), source
+            assert (
+                answer.body["message"].startswith("Invalid model version source") or "\0" in trick
+            )
+
+
+def test_no_version_is_made_of_another_runs_files(held: Held) -> None:
+    other = held.api.run()
     for source in (
-        f"mlflow-artifacts:/0/{held.run}/artifacts/{trick}",
-        f"runs:/{held.run}/{trick}",
-        f"http://localhost{PROXY}/artifacts/0/{held.run}/artifacts/{trick}",
+        f"mlflow-artifacts:/0/{other}/artifacts/x?y",
+        f"mlflow-artifacts:/0/{other}/artifacts#y",
+        f"MLFLOW-ARTIFACTS:/0/{other}/artifacts/x",
+        "mlflow-artifacts:x",
+        "mlflow-artifacts://elsewhere/0/x",
+        "s3:",
+        "s3://",
     ):
         answer = held.api.post("model-versions/create", name="m", source=source, run_id=held.run)
-        assert (answer.status, answer.code) == (400, "INVALID_PARAMETER_VALUE"), (source, answer)
+        assert (answer.status, answer.code) == (400, "INVALID_PARAMETER_VALUE"), source
+        assert answer.body["message"].startswith("Invalid model version source")
 
 
 @pytest.mark.parametrize("client_path", ["..", "a/..", "a%00b", "%2e%2e", "", "a/"])

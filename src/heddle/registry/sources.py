@@ -182,14 +182,15 @@ def _from_place(tx: Tx, source: str, scheme: str, origin: Origin) -> Origin:
         prefix = _below(tx, source, owner.artifact_uri)
         if prefix is None:
             continue
+        prefix = _folder(source, prefix)
         if owner is origin.run and not _has_files(tx, owner.manifest_id, prefix):
             made = _model_of_run(tx, owner.uid, prefix)
             if made is not None:
                 return _replace(origin, manifest_id=made, prefix="")
         return _replace(origin, manifest_id=owner.manifest_id, prefix=prefix)
     path = proxied_path(tx, source)
-    if path is not None:
-        files = _VERSION_FILES.fullmatch(path)
+    if path is not None or scheme == "mlflow-artifacts":
+        files = _VERSION_FILES.fullmatch(path or "")
         version = find_version(tx, int(files["id"])) if files else None
         if files is None or version is None:
             raise bad_source(
@@ -206,7 +207,17 @@ def _from_place(tx: Tx, source: str, scheme: str, origin: Origin) -> Origin:
         )
     if scheme in HOSTS:
         raise bad_source(source, f"Files on {scheme} hosts are not taken; upload them to a run.")
+    if not source[len(scheme) + 1 :].strip("/"):
+        raise bad_source(source, "It names a store and no place in it.")
     return origin
+
+
+def _folder(source: str, path: str) -> str:
+    """The one form of a folder among somebody's files; raises ``Invalid`` for what cannot be one."""
+    try:
+        return manifests.check_path(path, root_ok=True)
+    except Invalid as error:
+        raise bad_source(source, error.message) from None
 
 
 def _has_files(tx: Tx, manifest_id: int | None, folder: str) -> bool:
@@ -240,7 +251,7 @@ def _from_run(tx: Tx, source: str, run: SourceRun | None, logged: LoggedModel | 
     found = _RUN.fullmatch(source)
     if found is None:
         raise bad_source(source, "Write runs:/<run_id>/<path>.")
-    uid, path = found["uid"], (found["path"] or "").strip("/")
+    uid, path = found["uid"], _folder(source, (found["path"] or "").strip("/"))
     if run is None:
         if find_run(tx, uid) is None:
             raise NotFound(f"Run with id={uid} not found")

@@ -304,6 +304,12 @@ def parameter_is_named(turn: Turn) -> bool:
 
 
 @predicate
+def no_such_folder(turn: Turn) -> bool:
+    """A source within a run by a path that files cannot have."""
+    return _refused(turn, "Invalid path")
+
+
+@predicate
 def heads(turn: Turn) -> bool:
     """A HEAD that is refused for what its query says."""
     return (turn.mlflow.status, turn.heddle.status) == (400, 200)
