@@ -60,6 +60,7 @@ WRONG: list[tuple[Any, int, str]] = [
     ({"inputs": {"a": [1], "b": [1, 2]}}, JSON_FORM, r"not of one length \(a: 1, b: 2\)"),
     ({"inputs": {"a": 1}}, JSON_FORM, "each column a list"),
     (b"\xff", CSV_FORM, "not CSV"),
+    ({"instances": [0] * 100_001}, JSON_FORM, "holds 100,001 rows, and 100,000 may be asked"),
     (b"", CSV_FORM, "empty"),
     ({"orientation": "cols", "inputs": []}, FABRIC_FORM, "there are values, split"),
     ({"formatType": "tensor", "inputs": []}, FABRIC_FORM, "must be 'dataframe'"),

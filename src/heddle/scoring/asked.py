@@ -29,6 +29,7 @@ from heddle.scoring.signature import ARROW, Signature
 MLFLOW: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
 ORIENTATIONS: Final = ("values", "split", "record", "records", "index", "table")
 PREDICTIONS: Final = "predictions"
+ROWS_MAX: Final = 100_000
 PLANS_MAX: Final = 1000
 """Orders of columns that are remembered."""
 
@@ -48,7 +49,17 @@ class Asked:
 
 
 def read(body: bytes, form: int) -> Asked:
-    """A request's body as rows; raises ``Wrong``."""
+    """A request's body as rows, at most ``ROWS_MAX``; raises ``Wrong``."""
+    made = _read(body, form)
+    if len(made.rows) > ROWS_MAX:
+        raise Wrong(
+            f"The request holds {len(made.rows):,} rows, and {ROWS_MAX:,} may be asked at once."
+            " Ask in parts, or let a job apply the version to a table."
+        )
+    return made
+
+
+def _read(body: bytes, form: int) -> Asked:
     if form == CSV_FORM:
         return _read_csv(body)
     try:
@@ -220,9 +231,13 @@ class Columns:
         """The model's columns; raises ``Wrong`` that lists everything that does not fit."""
         if asked.params:
             self._check_params(asked.params)
-        if self._is_tensor and asked.names is None and not self.signature.is_named:
-            tensor = self._tensor(asked.rows, next(iter(self._specs)))
-            return pa.RecordBatch.from_arrays([tensor], names=["0"])
+        if self._is_tensor and not self.signature.is_named:
+            name, spec = next(iter(self._specs.items()))
+            rows = asked.rows
+            # A row is the tensor, whatever its columns are called; or one column holds it.
+            if not spec.shape or (asked.names is not None and len(asked.names) == 1):
+                rows = [row[0] for row in rows]
+            return pa.RecordBatch.from_arrays([self._tensor(rows, name)], names=["0"])
         names = self._names(asked)
         columns = self._turned(names, asked.rows)
         try:

@@ -29,6 +29,8 @@ FLAVORS = {
     "tensors": ["pytorch", "keras"],
     "spark": ["spark_ml"],
 }  # fmt: skip
+JOINED = {"sklearn_numbers", "xgboost", "xgboost_booster", "lightgbm"}
+"""Those whose requests are predicted together."""
 HINTS = {
     "tensors": "PyTorch's build for processors (+cpu) is on no index that pip asks by itself; say"
     " where it lies with PIP_FIND_LINKS.",
@@ -72,4 +74,5 @@ def test_a_version_of_every_flavor_predicts_what_pyfunc_does(libraries: str, tmp
     told = json.loads(done.stdout.splitlines()[-1])
     assert list(told) == FLAVORS[libraries]
     assert {name: said["problem"] for name, said in told.items() if said["problem"]} == {}
+    assert {name for name, said in told.items() if said["joins"]} == JOINED & set(told)
     assert all(said["rows"] == 230 and "memory" in said["walls"] for said in told.values())
