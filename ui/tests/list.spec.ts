@@ -1,6 +1,6 @@
 /** The model list view: columns, orders, filter, selection, views, and the address that keeps them. */
 import type { Locator, Page } from "@playwright/test";
-import { expect, expectAccessible, expectReadableInContrast, test } from "./page.ts";
+import { expect, expectAccessible, chooseContrast, expectReadable, test } from "./page.ts";
 
 const PATH = "/w/default/models/forest/list";
 const API = "/api/v1/workspaces/default";
@@ -162,22 +162,24 @@ test("columns are searched, shown, ordered by keys and by dragging, and stay", a
 });
 
 test("in high contrast what is pointed at, chosen or pressed can be read", async ({ page }) => {
+  await chooseContrast(page);
   await page.goto(PATH);
+  await expect(page.locator("main")).toHaveCSS("background-color", "rgb(0, 0, 0)");
   const row = gridOf(page).getByRole("row").filter({ hasText: "Version 39" });
   await row.hover();
-  await expectReadableInContrast(page);
+  await expectReadable(page);
   await row.getByRole("checkbox").click();
   await row.hover();
-  await expectReadableInContrast(page);
+  await expectReadable(page);
   await page.getByRole("button", { name: "Views" }).hover();
   await page.mouse.down();
-  await expectReadableInContrast(page);
+  await expectReadable(page);
   await page.mouse.up();
   await page.getByRole("menuitem").first().hover();
-  await expectReadableInContrast(page);
+  await expectReadable(page);
   await page.goto("/w/default/models/forest");
   await page.getByRole("link", { name: "Version 39" }).hover();
-  await expectReadableInContrast(page);
+  await expectReadable(page);
 });
 
 test("columns that are the same in all rows are hidden when asked", async ({ page }) => {

@@ -79,12 +79,14 @@ export async function expectAccessible(page: Page): Promise<void> {
   expect(said).toEqual([]);
 }
 
-/** What is seen now, with whatever is pointed at or has the focus, can be read in high contrast. */
-export async function expectReadableInContrast(page: Page): Promise<void> {
-  await page.emulateMedia({ colorScheme: "dark", forcedColors: "active", reducedMotion: "reduce" });
-  const ground = () =>
-    page.locator("main").evaluate((element) => getComputedStyle(element).backgroundColor);
-  await expect.poll(ground).toBe("rgb(0, 0, 0)");
+/** From the next opening on the page is in its own high contrast, with colours that nothing forces. */
+export async function chooseContrast(page: Page): Promise<void> {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.addInitScript(() => localStorage.setItem("heddle.look", '"contrast"'));
+}
+
+/** What is seen now, with whatever is pointed at or has the focus, can be read. */
+export async function expectReadable(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page })
     .setLegacyMode(true)
     .options({ runOnly: { type: "rule", values: ["color-contrast"] } })

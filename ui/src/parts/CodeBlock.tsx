@@ -8,7 +8,9 @@ const COLOURED_MAX = 120_000;
 
 const useStyles = makeStyles({
   frame: {
-    position: "relative",
+    display: "grid",
+    gridTemplateColumns: "minmax(0, 1fr) auto",
+    alignItems: "start",
     minWidth: 0,
     border: `1px solid ${tokens.colorNeutralStroke2}`,
     borderRadius: tokens.borderRadiusMedium,
@@ -41,13 +43,7 @@ const useStyles = makeStyles({
     "& .hljs-emphasis": { fontStyle: "italic" },
   },
   wrapped: { whiteSpace: "pre-wrap", overflowWrap: "anywhere" },
-  copy: {
-    position: "absolute",
-    top: tokens.spacingVerticalXS,
-    insetInlineEnd: tokens.spacingHorizontalXS,
-    backgroundColor: tokens.colorNeutralBackground3,
-    borderRadius: tokens.borderRadiusMedium,
-  },
+  copy: { padding: tokens.spacingHorizontalXS },
 });
 
 export interface CodeBlockProps {

@@ -103,6 +103,11 @@ export function ApplyScreen() {
   );
 }
 
+/** On a telephone the steps stand in a line that is scrolled. */
+function intoSight(element: HTMLElement | null) {
+  element?.scrollIntoView({ block: "nearest", inline: "center" });
+}
+
 function Wizard({ workspace, version }: { workspace: string; version: Version }) {
   const styles = useStyles();
   const [step, setStep] = useState(0);
@@ -155,6 +160,7 @@ function Wizard({ workspace, version }: { workspace: string; version: Version })
           {STEPS.map((label, at) => (
             <li key={label}>
               <Button
+                ref={at === step ? intoSight : undefined}
                 appearance="subtle"
                 size="small"
                 className={mergeClasses(styles.step, at === step && styles.chosen)}

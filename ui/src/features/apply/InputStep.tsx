@@ -34,7 +34,7 @@ const useStyles = makeStyles({
   size: { marginInlineStart: "auto", color: tokens.colorNeutralForeground3 },
   none: { padding: tokens.spacingHorizontalM },
   typed: { display: "flex", alignItems: "end", gap: tokens.spacingHorizontalS },
-  address: { flexGrow: 1 },
+  address: { flexGrow: 1, minWidth: 0 },
   words: { whiteSpace: "normal", overflowWrap: "anywhere" },
 });
 

@@ -44,10 +44,11 @@ const useStyles = makeStyles({
     paddingBlock: tokens.spacingVerticalXS,
     paddingInlineEnd: tokens.spacingHorizontalM,
     borderTop: `1px solid ${tokens.colorNeutralStroke3}`,
+    "@media (max-width: 480px)": { paddingInlineEnd: tokens.spacingHorizontalS },
   },
   faint: { color: tokens.colorNeutralForeground3 },
   bad: { color: tokens.colorStatusDangerForeground1 },
-  choice: { minWidth: "180px" },
+  choice: { minWidth: "180px", "@media (max-width: 480px)": { minWidth: "104px" } },
   checks: {
     display: "grid",
     gridTemplateColumns: "repeat(auto-fill, minmax(200px, 1fr))",

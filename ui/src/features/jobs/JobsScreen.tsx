@@ -66,7 +66,10 @@ const useStyles = makeStyles({
     alignItems: "center",
     gap: tokens.spacingHorizontalM,
   },
-  find: { width: "180px" },
+  find: {
+    width: "180px",
+    "@media (max-width: 480px)": { width: "auto", flexBasis: "120px", flexGrow: 1 },
+  },
   count: { color: tokens.colorNeutralForeground3 },
   progress: { display: "flex", flexDirection: "column", gap: "2px" },
   cell: { overflow: "hidden", textOverflow: "ellipsis" },

@@ -40,7 +40,12 @@ const TABS: readonly (readonly [Pane, string])[] = [
 
 const useStyles = makeStyles({
   scroll: { flexGrow: 1, minHeight: 0, overflow: "auto" },
-  count: { whiteSpace: "nowrap", color: tokens.colorNeutralForeground2 },
+  count: {
+    whiteSpace: "nowrap",
+    color: tokens.colorNeutralForeground2,
+    // On a telephone the tabs need its place, or the bar would have two lines.
+    "@media (max-width: 480px)": { display: "none" },
+  },
   places: {
     display: "grid",
     gridTemplateColumns: "repeat(auto-fill, minmax(min(360px, 100%), 1fr))",

@@ -53,6 +53,7 @@ const useStyles = makeStyles({
     paddingInline: tokens.spacingHorizontalM,
     backgroundColor: tokens.colorNeutralBackground1,
     borderBottom: `1px solid ${tokens.colorNeutralStroke2}`,
+    "@media (max-width: 480px)": { gap: 0, paddingInline: tokens.spacingHorizontalXS },
   },
   tools: { display: "flex", marginInlineStart: "auto" },
 });
