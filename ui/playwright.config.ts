@@ -21,8 +21,8 @@ export default defineConfig({
   testDir: "tests",
   outputDir: "test-results",
   workers: 1,
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  timeout: 45_000,
+  expect: { timeout: 10_000 },
   reporter: [["line"]],
   use: {
     baseURL: process.env["HEDDLE_URL"] ?? "http://127.0.0.1:5000",

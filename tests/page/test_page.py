@@ -27,7 +27,7 @@ UI = ROOT / "ui"
 SPECS = sorted(UI.glob("tests/*.spec.ts"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START_S = 30
-SPEC_S = 300
+SPEC_S = 200
 WITH_WORKER = ("apply",)
 """Specs whose server has a worker beside it."""
 DATA = {"list": "compare", "endpoint": "apply"}
