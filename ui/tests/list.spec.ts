@@ -50,6 +50,19 @@ test("the list opens from the model's View tab and from its versions", async ({ 
   await expectAccessible(page);
 });
 
+test("a link to a comparison asks everything once", async ({ page }) => {
+  const asked: string[] = [];
+  page.on("request", (request) => {
+    if (!request.url().includes("/api/v1/")) return;
+    asked.push(`${request.method()} ${request.url()} ${request.postData() ?? ""}`);
+  });
+  await page.goto(`${PATH}?rows=38-40&share=0.5`);
+  await expect(page.locator("canvas").first()).toBeVisible();
+  await page.waitForLoadState("load");
+  await expect.poll(() => asked.some((each) => each.includes("/columns"))).toBe(true);
+  expect(asked.filter((each, at) => asked.indexOf(each) !== at)).toEqual([]);
+});
+
 test("rows are sorted by several columns, numbers among params as numbers", async ({ page }) => {
   await page.goto(PATH);
   await header(page, "n_estimators").click();
