@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
@@ -73,24 +73,32 @@ class Online:
 
     @contextmanager
     def _serving(self) -> Iterator[dict[str, tuple[str, str]]]:
-        """Both servers: address and path of each."""
+        """Start every server; the address and path of each."""
         folder = self._place / MODEL
-        mine, theirs = free_port(), free_port()
-        mlflow = ["-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
-        heddle = ["-m", "heddle", "serve", "--no-worker", "--data", str(self._place / "data")]
-        with (
-            self._running([*mlflow, "--host", "127.0.0.1", "--port", str(theirs)], theirs, "/ping"),
-            self._running([*heddle, "--port", str(mine)], mine, "/health"),
-        ):
-            register(f"http://127.0.0.1:{mine}", folder)
-            yield {
-                "models_serve": (f"http://127.0.0.1:{theirs}", "/invocations"),
-                "heddle": (f"http://127.0.0.1:{mine}", f"{ENDPOINT}/score"),
-            }
+        options = ["-m", str(folder), "--env-manager", "local", "--host", "127.0.0.1"]
+        starts = {
+            "models_serve": (["mlflow", "models", "serve", *options], "/ping", "/invocations"),
+            "heddle": (
+                ["heddle", "serve", "--no-worker", "--data", str(self._place / "data")],
+                "/health",
+                f"{ENDPOINT}/score",
+            ),
+        }
+        places = {}
+        with ExitStack() as stack:
+            for server in SERVERS:
+                words, health, path = starts[server]
+                port = free_port()
+                given = ["-m", *words, "--port", str(port)]
+                stack.enter_context(self._running(given, port, health))
+                places[server] = (f"http://127.0.0.1:{port}", path)
+            register(places["heddle"][0], folder)
+            yield places
 
     def _measure(self, places: dict[str, tuple[str, str]]) -> None:
         found: dict[tuple[str, str], list[Measure]] = {}
-        known = {count: self._known(count) for _, count, _ in WORKS.values()}
+        counts = {count for _, count, _ in WORKS.values()}
+        known = {count: self._known(count) for count in counts}
         for number in range(self._rounds):
             for work, (title, count, connections) in WORKS.items():
                 for server, (url, path) in places.items():
