@@ -339,6 +339,12 @@ _PLAIN_SKLEARN = (
     "sklearn.neighbors.", "sklearn.naive_bayes", "sklearn.neural_network.", "sklearn.cluster.",
     "sklearn.discriminant_analysis",
 )  # fmt: skip
+_OF_TRAINING = {
+    "bagging_fraction", "bagging_freq", "deterministic", "feature_fraction", "force_col_wise",
+    "force_row_wise", "lambda_l1", "lambda_l2", "max_bin", "metric", "min_data_in_leaf", "seed",
+    "verbose", "verbosity",
+}  # fmt: skip
+"""What LightGBM's estimators may be given besides their own params without predicting otherwise."""
 _PLAIN_STEPS = ("sklearn.preprocessing._data", "sklearn.decomposition.", "sklearn.impute._base")
 
 
@@ -473,14 +479,28 @@ def _lightgbm(
     inner = getattr(booster, "booster_", booster)
     if inner.feature_name() != names or getattr(inner, "pandas_categorical", None):
         return None
+    # Around its booster an estimator takes 7 ms for every batch, and a thread for each core of the
+    # machine, which then wait for each other: a process has its share of cores, and rows are
+    # predicted each by itself.
+    asked = inner if _is_bare(booster) else booster
+    threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    given = {"num_threads": threads} if threads else {}
 
     def predict(batch: pa.RecordBatch) -> Any:
         array = stack(batch, names, dtype, dtype, "C")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names")
-            return booster.predict(array)
+            return asked.predict(array, **given)
 
     return predict
+
+
+def _is_bare(model: Any) -> bool:
+    """Whether LightGBM's estimator predicts what its booster does: no classes, no odd params."""
+    if f"{type(model).__module__}.{type(model).__name__}" != "lightgbm.sklearn.LGBMRegressor":
+        return False
+    besides = model.get_params().keys() - type(model)().get_params().keys()
+    return bool(besides <= _OF_TRAINING)
 
 
 # ---- a child process -------------------------------------------------------------------------
