@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
+from contextlib import suppress
 from typing import Any
 
 from heddle.database import open_database
+from heddle.db.engine import LATE_STEPS
 from heddle.db.tx import LOCAL, Tx
+from heddle.errors import HeddleError
 
 LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT max(i) FROM n"
 SHORT = "SELECT 7"
@@ -52,5 +56,27 @@ def test_a_thread_that_fails_tells_who_asked(database_url: str):
 
     try:
         assert {type(one) for one in asyncio.run(ask())} == {LookupError}
+    finally:
+        database.close()
+
+
+def test_a_read_that_is_stopped_leaves_no_transaction_open(database_url: str):
+    """However often: the steps that SQLite counts until it asks are those of ROLLBACK, too."""
+    database = open_database(database_url)
+
+    def is_late(tx: Tx) -> None:
+        database._session().stop_after(-1.0, -1.0)
+        tx.cursor.execute(SHORT)
+        raise LookupError("stopped")
+
+    def answer(tx: Tx) -> Any:
+        return tx.cursor.execute(SHORT).fetchone()[0]
+
+    try:
+        for _ in range(LATE_STEPS):
+            with suppress(HeddleError, LookupError):
+                database.read_now(is_late, LOCAL)
+            database._session().stop_after(math.inf, math.inf)
+            assert database.read_now(answer, LOCAL) == 7
     finally:
         database.close()

@@ -82,6 +82,8 @@ class Session:
 
     def rollback(self) -> None:
         """Undo whatever is open; a connection that is gone has nothing open."""
+        # Or the undoing is stopped as well, and the transaction stays open for ever.
+        self.stop_after(math.inf, math.inf)
         try:
             if self.dialect != "sqlite" or self.raw.in_transaction:
                 self.cursor.execute("ROLLBACK")
