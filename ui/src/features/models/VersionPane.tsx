@@ -70,6 +70,14 @@ const useStyles = makeStyles({
     whiteSpace: "nowrap",
   },
   number: { fontVariantNumeric: "tabular-nums", flexShrink: 0 },
+  // The pane's title says to eyes what the numbers are.
+  spoken: {
+    position: "absolute",
+    width: "1px",
+    height: "1px",
+    overflow: "hidden",
+    clipPath: "inset(50%)",
+  },
   run: { overflow: "hidden", textOverflow: "ellipsis" },
   end: { textAlign: "end", whiteSpace: "nowrap" },
   foot: {
@@ -155,7 +163,6 @@ export function VersionPane({ workspace, model, versions, chosen, onChoose }: Ve
                 className={mergeClasses(styles.row, each.number === chosen && styles.chosen)}
                 style={{ transform: `translateY(${start}px)` }}
                 aria-current={each.number === chosen ? "true" : undefined}
-                aria-label={`Version ${each.number}`}
               >
                 <Row version={each} />
               </Link>
@@ -180,6 +187,7 @@ function Row({ version }: { readonly version: ListedVersion }) {
     <>
       <span className={styles.line}>
         <Text weight="semibold" className={styles.number}>
+          <span className={styles.spoken}>Version </span>
           {number}
         </Text>
         {aliases.map((alias) => (
