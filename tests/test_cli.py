@@ -64,6 +64,25 @@ def test_keeping(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing to do" in capsys.readouterr().out
 
 
+def test_what_was_deleted_is_purged(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = open_database(Settings(data=data).database_url)
+    uid = database.write_now(lambda tx: runs.create_run(tx, experiment_id=0).uid, LOCAL)
+    database.write_now(lambda tx: runs.delete_run(tx, uid), LOCAL)
+    database.close()
+    purge = ["gc", "--purge-days", "0", "--data", str(data)]
+    assert main(["gc", "--purge-days", "1", "--data", str(data)]) == 0
+    assert "purged" not in capsys.readouterr().err
+    assert main([*purge, "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == [{"what": "run", "content": uid, "bytes": 0, "count": 0}]
+    assert "1 would be purged" in told.err
+    assert "Add --delete to do it." in told.err
+    assert main([*purge, "--delete"]) == 0
+    assert "1 purged" in capsys.readouterr().err
+    assert main(purge) == 0
+    assert "purged" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
@@ -93,6 +112,7 @@ def test_mistakes_are_explained(
         (["serve", "--workers", "0"], "a whole number from 1 to"),
         (["serve", "--slow-s", "nan"], "a number of seconds"),
         (["gc", "--gc-grace-s", "-1"], "a whole number from 0 to"),
+        (["gc", "--purge-days", "month"], "'month' cannot be: it must be a number of days from 0"),
         (["serve", "--log-level", "loud"], "one of debug, info"),
     ],
 )

@@ -116,6 +116,13 @@ def _add_keeping(commands: Any) -> None:
     collect.add_argument(
         "--delete", action="store_true", help="do it; without, only say what would go"
     )
+    collect.add_argument(
+        "--purge-days",
+        type=_days,
+        metavar="DAYS",
+        help="also purge runs, logged models and experiments that were deleted longer ago, and the"
+        " files of such versions; they cannot be restored then",
+    )
     _settings(collect, ["gc_grace_s"])
     collect.set_defaults(command=_gc)
 
@@ -167,6 +174,17 @@ def _kind(option: Option) -> Callable[[str], object]:
             raise argparse.ArgumentTypeError(f"{text!r} cannot be: {error}") from None
 
     return read
+
+
+def _days(text: str) -> float:
+    """A number of days, as argparse reads it."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be: it must be a number of days from 0")
+    return days
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -255,14 +273,18 @@ def _place_words(args: argparse.Namespace) -> str:
 def _gc(args: argparse.Namespace) -> None:
     from heddle import console  # noqa: PLC0415 -- only here
 
-    rows = console.collect(_there(args), dry_run=not args.delete)
-    console.show(rows, as_json=args.json)
-    size = sum(row["bytes"] for row in rows)
-    hint = "" if args.delete or not rows else " Add --delete to do it."
-    print(
-        f"{len(rows)} things, {size} bytes {'removed' if args.delete else 'would go'}.{hint}",
-        file=sys.stderr,
+    purged, swept = console.collect(
+        _there(args), dry_run=not args.delete, purge_days=args.purge_days
     )
+    console.show([*purged, *swept], as_json=args.json)
+    size = sum(row["bytes"] for row in swept)
+    hint = "" if args.delete or not (purged or swept) else " Add --delete to do it."
+    what = "removed" if args.delete else "would go"
+    if purged:
+        told = sum(row["bytes"] for row in purged)
+        names = "purged" if args.delete else "would be purged"
+        print(f"{len(purged)} {names}, with files of {told} bytes.", file=sys.stderr)
+    print(f"{len(swept)} things, {size} bytes {what}.{hint}", file=sys.stderr)
 
 
 def _list(args: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from heddle.database import open_database
 from heddle.db.tx import Caller, ids
 from heddle.registry import aliases, models, version_search
 from heddle.registry.file_owners import name_owners
+from heddle.registry.purge import purge
 from heddle.tracking import experiments, run_search
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from heddle.settings import Settings
 
 LIMIT = 1000
+DAY_S = 24 * 3600
 Row = dict[str, Any]
 
 
@@ -160,20 +162,27 @@ def list_runs(settings: Settings, workspace: str, text: str, order: Sequence[str
     return rows
 
 
-def collect(settings: Settings, *, dry_run: bool) -> list[Row]:
-    """Remove contents that nothing has named for the grace period; what went, or would go."""
+def collect(
+    settings: Settings, *, dry_run: bool, purge_days: float | None
+) -> tuple[list[Row], list[Row]]:
+    """Remove contents that nothing has named for the grace period; what went, or would go.
+
+    Before that, what was deleted more than ``purge_days`` ago is purged, unless that is None: the
+    first list, whose bytes are those of files that name contents, shared or not.
+    """
     store = open_store(settings.artifacts_url)
     with _opened(settings) as database:
+        older_s = None if purge_days is None else int(purge_days * DAY_S)
+        purged = () if older_s is None else purge(database, older_s=older_s, dry_run=dry_run)
+        first = [_removed(item.kind, item.name, item.size_bytes, item.files) for item in purged]
         gone = sweep(database, store, grace_s=settings.gc_grace_s, dry_run=dry_run)
-        return [
-            {
-                "what": item.kind,
-                "content": item.digest,
-                "bytes": item.size_bytes,
-                "count": item.count,
-            }
-            for item in gone
+        return first, [
+            _removed(item.kind, item.digest, item.size_bytes, item.count) for item in gone
         ]
+
+
+def _removed(kind: str, name: str, size_bytes: int, count: int) -> Row:
+    return {"what": kind, "content": name, "bytes": size_bytes, "count": count}
 
 
 def check_contents(settings: Settings) -> tuple[int, list[Row]]:
