@@ -50,11 +50,10 @@ def leavings(folder: Path) -> list[str]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 environment = (entry / "environ").read_bytes()
+                command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"HOME=/tmp/heddle-model-" in environment and str(folder).encode() in (
-                (entry / "cmdline").read_bytes()
-            ):
+            if b"HOME=/tmp/heddle-model-" in environment and str(folder).encode() in command:
                 left.append(entry.name)
     return left
 

@@ -92,10 +92,13 @@ class Meter:
 
 
 def _mapped(folder: Path, size: int) -> Any:
-    path = folder / f"{os.getpid()}.counts"
+    path = folder / f"{os.getpid()}.begun"
     with path.open("w+b") as file:
         file.truncate(8 * size)
-        return memoryview(mmap.mmap(file.fileno(), 8 * size)).cast("d")
+        counts = memoryview(mmap.mmap(file.fileno(), 8 * size)).cast("d")
+    # Whoever adds up finds files of full length only.
+    path.rename(path.with_suffix(".counts"))
+    return counts
 
 
 def _lives(pid: int) -> bool:

@@ -43,7 +43,8 @@ def demo(*, host: str, port: int, data: Path, once: bool) -> int:
     command = [sys.executable, "-m", "heddle", "serve"]
     command += ["--host", host, "--port", str(port), "--data", str(data)]
     address = f"http://{host}:{port}"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Otherwise it would end at once, and leave the server and the training behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with subprocess.Popen(command) as server:
         try:
             _await(address, server)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from heddle.tracking.run_search import Known
 
-CACHE_BYTES = 24 * 1024 * 1024
+CACHE_BYTES = 20 * 1024 * 1024
 
 
 class Encoded:
