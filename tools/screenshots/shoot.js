@@ -92,6 +92,17 @@ function screens(there) {
     { name: "model-environment", path: `${version}?tab=environment`, act: bottom("[aria-label='More of this version']") },
     { name: "model-applied", path: `${version}?tab=applied`, act: bottom("[aria-label='More of this version']") },
     { name: "model-scan", path: `${version}?tab=scan`, act: bottom("[aria-label='More of this version']") },
+    { name: "model-endpoint", path: `${version}?tab=endpoint`, act: async (page) => {
+      const more = page.getByRole("region", { name: "More", exact: true });
+      await more.getByRole("status").waitFor();
+      const activate = more.getByRole("button", { name: "Activate", exact: true });
+      if (await activate.isVisible()) await activate.click();
+      await more.getByRole("button", { name: "Deactivate" }).waitFor({ timeout: 60_000 });
+      await more.getByRole("button", { name: "Autofill" }).click();
+      await more.getByRole("button", { name: "Get predictions" }).click();
+      await more.getByRole("row", { name: /^Prediction/ }).waitFor({ timeout: 60_000 });
+      await bottom("[aria-label='More of this version']")(page);
+    } },
     { name: "model-curve", path: version, act: click("button", "validation_rmse") },
     { name: "apply-menu", path: version, act: async (page) => {
       await page.getByRole("button", { name: "Apply this version" }).last().click();
