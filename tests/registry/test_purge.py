@@ -163,3 +163,13 @@ def test_runs_with_many_points_go_in_small_parts(database, do, study, monkeypatc
     do(backdate)
     assert names(purge(database, older_s=DAY_S)) == [("run", each.uid) for each in made]
     assert rows(do, "points") == 0
+
+
+def test_an_experiment_that_is_restored_meanwhile_stays(database, do, study):
+    logged = do(logged_models.create, experiment_id=study).model
+    do(runs.delete_experiment, study)
+    do(backdate)
+    turn = purging._Turn(database, 2**62, set(), dry_run=False)
+    do(runs.restore_experiment, study)
+    assert do(lambda tx: turn._remove_experiment(study, "study", tx)) == []
+    assert do(logged_models.get, logged.uid).uid == logged.uid

@@ -40,6 +40,7 @@ TOGETHER = 20
 POINTS_TOGETHER = 50_000
 """Runs, and points written to them, that go in one transaction."""
 _UID = re.compile("[0-9a-f]{32}")
+_before_ms = sa.bindparam("before_ms", type_=sa.BigInteger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _doomed(table: sa.Table, *columns: sa.ColumnElement[Any]) -> Statement:
         sa.select(table.c.id, *columns)
         .where(
             table.c.id > sa.bindparam("after", type_=sa.BigInteger),
-            table.c.deleted_ms < sa.bindparam("before_ms", type_=sa.BigInteger),
+            table.c.deleted_ms < _before_ms,
         )
         .order_by(table.c.id)
         .limit(sa.literal(PAGE)),
@@ -75,7 +76,7 @@ def _removing(table: sa.Table) -> Statement:
         sa.delete(table)
         .where(
             among(table.c.id, "ids"),
-            table.c.deleted_ms < sa.bindparam("before_ms", type_=sa.BigInteger),
+            table.c.deleted_ms < _before_ms,
         )
         .returning(table.c.id),
         anywhere=True,
@@ -100,13 +101,20 @@ _logged_of = Statement(
     ),
     anywhere=True,
 )
+# Held until the transaction ends: an experiment may be restored at this moment.
+_still_doomed = Statement(
+    sa.select(experiments.c.id)
+    .where(experiments.c.id == _of, experiments.c.deleted_ms < _before_ms)
+    .with_for_update(),
+    anywhere=True,
+)
 _lasting = Statement(
     sa.select(runs.c.id)
     .where(
         runs.c.experiment_id == _of,
         sa.or_(
             runs.c.deleted_ms.is_(None),
-            runs.c.deleted_ms >= sa.bindparam("before_ms", type_=sa.BigInteger),
+            runs.c.deleted_ms >= _before_ms,
             among(runs.c.uid, "kept"),
         ),
     )
@@ -122,7 +130,7 @@ _versions = Statement(
     .join(models, models.c.id == versions.c.model_id)
     .where(
         versions.c.id > sa.bindparam("after", type_=sa.BigInteger),
-        versions.c.deleted_ms < sa.bindparam("before_ms", type_=sa.BigInteger),
+        versions.c.deleted_ms < _before_ms,
         versions.c.manifest_id.is_not(None),
     )
     .order_by(versions.c.id)
@@ -254,8 +262,10 @@ class _Turn:
 
     def _remove_experiment(self, experiment_id: int, name: str, tx: Tx) -> list[Purged]:
         """Remove an experiment of which no run stays, with its data sets and logged models."""
-        last = {"before_ms": self.before_ms, "kept": sorted(self.kept)}
-        if tx.one(_lasting, experiment_id=experiment_id, **last) is not None:
+        about = {"experiment_id": experiment_id, "before_ms": self.before_ms}
+        if not self.dry_run and tx.one(_still_doomed, **about) is None:
+            return []
+        if tx.one(_lasting, **about, kept=sorted(self.kept)) is not None:
             return []
         logged = tx.all(_logged_of, experiment_id=experiment_id)
         if any(row[1].removeprefix("m-") in self.kept for row in logged):

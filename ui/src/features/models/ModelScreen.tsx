@@ -58,7 +58,9 @@ const useStyles = makeStyles({
     minHeight: 0,
     [NARROW]: {
       gridTemplateColumns: "minmax(0, 1fr)",
-      gridTemplateRows: "minmax(180px, 30%) minmax(0, 1fr)",
+      gridTemplateRows: "240px auto",
+      // There is no room for two panes: the versions scroll away with the page.
+      overflow: "auto",
     },
   },
   details: {
@@ -68,7 +70,7 @@ const useStyles = makeStyles({
     flexDirection: "column",
     gap: tokens.spacingVerticalL,
     minWidth: 0,
-    [NARROW]: { padding: tokens.spacingHorizontalM },
+    [NARROW]: { padding: tokens.spacingHorizontalM, overflow: "visible" },
   },
   title: { margin: 0, overflowWrap: "anywhere" },
   about: { display: "flex", flexDirection: "column", gap: tokens.spacingVerticalXS },
