@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+import os
 import signal
 import sys
 import threading
@@ -24,6 +25,8 @@ NEEDED: Final = ("pyarrow", "duckdb", "pandas", "mlflow", "picklescan")
 LISTED_MAX: Final = 100
 CANNOT_WORK: Final = 3
 """The exit code of a worker that lacks what it needs; trying again would not help."""
+BESIDE_NICE: Final = 5
+"""How much the worker beside a server stands back, with the jobs that it does."""
 
 
 def add_commands(commands: Any, there: Callable[[argparse.Namespace], Settings]) -> None:
@@ -116,6 +119,8 @@ def _run(settings: Settings, *, jobs: int, cache: Path | None, is_beside: bool) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
     if is_beside:
+        # Where both want the processor, a page that somebody waits for goes before a batch.
+        os.nice(BESIDE_NICE)
         threading.Thread(target=_until_input_ends, args=[worker.stopping], daemon=True).start()
     try:
         worker.run()

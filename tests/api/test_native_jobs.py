@@ -8,10 +8,12 @@ import time
 import pytest
 
 from heddle.api.native import jobs as calls
+from heddle.artifacts.blobs import open_store
 from heddle.db.tx import LOCAL
 from heddle.jobs import claims
 from heddle.registry import scans
-from native_calls import HERE, call, refused, registered, trained
+from heddle.scoring.scanning import Scanner, scan_waiting
+from native_calls import HERE, call, refused, registered, trained, upload
 
 JOBS = f"{HERE}/jobs"
 
@@ -36,6 +38,20 @@ def write(api):
     return lambda operation, *given, **named: api.app.services.database.write_now(
         lambda tx: operation(tx, *given, **named), LOCAL
     )
+
+
+def take_all(tx):
+    return scans.take(tx, scans.waiting(tx, 100))
+
+
+class CountingScanner(Scanner):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def scan(self, folder):
+        self.asked += 1
+        return super().scan(folder)
 
 
 def submit(api, **more):
@@ -98,10 +114,10 @@ def test_what_cannot_be_meant_is_refused_at_once(api):
 def test_a_suspicious_version_is_not_applied_unless_told(api, write, model):
     shown = f"{HERE}/models/{model}/versions/1/scan"
     assert call(api, "GET", shown)["state"] == "waiting"
-    waiting = write(scans.take)
-    assert (waiting.model, waiting.number) == (model, 1)
+    taken = write(take_all)
+    assert [(each.model, each.number) for each in taken] == [(model, 1)]
     findings = [scans.Finding("data/model.pkl", "suspicious", "would call os.system when loaded")]
-    write(scans.keep, waiting, label="suspicious", findings=findings, scanner="s/1")
+    write(scans.keep, taken, label="suspicious", findings=findings, scanner="s/1")
     said = call(api, "GET", shown)
     assert (said["state"], said["label"], said["scanner"]) == ("done", "suspicious", "s/1")
     assert said["findings"][0]["path"] == "data/model.pkl"
@@ -114,18 +130,43 @@ def test_a_suspicious_version_is_not_applied_unless_told(api, write, model):
     assert "data/model.pkl would call os.system when loaded" in message
     assert "allow_suspicious" in message
     assert submit(api, allow_suspicious=True)["state"] == "queued"
-    assert write(scans.take) is None
+    assert write(take_all) == []
     call(api, "POST", shown, {})
-    assert write(scans.take).number == 1
+    assert [each.number for each in write(take_all)] == [1]
+
+
+def test_versions_with_the_same_files_are_looked_at_once(api, model):
+    """Two runs with the same model, three versions of each, and one that brings a program."""
+    again, other = trained(api, "again", 1.0), trained(api, "other", 1.0)
+    upload(api, other, "model/run.py", b"print('hello')\n")
+    uids = [again] * 2 + [other]
+    for number, uid in enumerate(uids, 2):
+        assert registered(api, model, uid)["version"] == number
+    registered(api, model, again)
+    call(api, "DELETE", f"{HERE}/models/{model}/versions/5")
+    database, store = api.app.services.database, open_store(api.app.settings.artifacts_url)
+    scanner = CountingScanner()
+    try:
+        assert scan_waiting(database, store, scanner)
+        assert not scan_waiting(database, store, scanner)
+    finally:
+        scanner.close()
+    assert scanner.asked == 2
+    found = [
+        call(api, "GET", f"{HERE}/models/{model}/versions/{number}/scan") for number in range(1, 5)
+    ]
+    assert [each["state"] for each in found] == ["done"] * 4
+    assert [each["label"] for each in found] == ["data-only"] * 3 + ["code-bearing"]
+    assert [f["path"] for each in found for f in each["findings"]] == ["run.py"]
 
 
 def test_a_version_that_cannot_be_scanned_is_given_up_in_the_end(api, write, model):
     for attempt in range(1, scans.ATTEMPTS_MAX + 1):
-        waiting = write(scans.take)
-        assert waiting.attempts == attempt
-        write(scans.give_up, waiting, "no room")
+        taken = write(take_all)
+        assert [each.attempts for each in taken] == [attempt]
+        write(scans.give_up, taken, "no room")
         if attempt < scans.ATTEMPTS_MAX:
-            assert write(scans.take) is None
+            assert write(take_all) == []
             write(lambda tx: tx.cursor.execute("UPDATE scans SET due_ms = 1"))
     said = call(api, "GET", f"{HERE}/models/{model}/versions/1/scan")
     assert (said["state"], said["error"]) == ("failed", "no room")

@@ -8,14 +8,14 @@ of the version, which never changes: a better scanner may come to another conclu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import msgspec
 import sqlalchemy as sa
 
 from heddle.db.schema import metadata, ms_column, owner_column, text_column, workspace_column
-from heddle.db.statement import Statement, here, upsert
+from heddle.db.statement import Statement, among, here, upsert
 from heddle.db.tx import Change, Tx
 from heddle.registry.models import models
 from heddle.registry.versions import Version, versions
@@ -78,7 +78,7 @@ class Waiting:
     workspace: str
     model: str
     number: int
-    manifest_id: int
+    manifest_id: int | None
     attempts: int
 
 
@@ -109,31 +109,54 @@ _wait = Statement(
     )
 )
 _due = scans.c.due_ms <= sa.bindparam("now_ms", type_=sa.BigInteger)
-# Workers look after every workspace, so the next two statements cross them.
-_next = sa.select(scans.c.version_id).where(_due).order_by(scans.c.due_ms).limit(sa.literal(1))
+# Workers look after every workspace, so the next statements cross them.
+_any_due = Statement(sa.select(scans.c.version_id).where(_due).limit(sa.literal(1)), anywhere=True)
+_next = Statement(
+    sa.select(
+        scans.c.version_id,
+        workspaces.c.name,
+        models.c.name,
+        versions.c.number,
+        versions.c.manifest_id,
+        scans.c.attempts,
+    )
+    .select_from(
+        scans.join(versions, versions.c.id == scans.c.version_id)
+        .join(models, models.c.id == versions.c.model_id)
+        .join(workspaces, workspaces.c.id == versions.c.workspace_id)
+    )
+    .where(_due)
+    .order_by(scans.c.due_ms)
+    .limit(sa.bindparam("most")),
+    anywhere=True,
+)
 _take = Statement(
     sa.update(scans)
-    .where(scans.c.version_id == _next.with_for_update(skip_locked=True).scalar_subquery(), _due)
-    .values(attempts=scans.c.attempts + 1, due_ms=sa.bindparam("again_ms"))
-    .returning(scans.c.version_id, scans.c.attempts),
-    anywhere=True,
-)
-_any_due = Statement(_next, anywhere=True)
-_what = Statement(
-    sa.select(workspaces.c.name, models.c.name, versions.c.number, versions.c.manifest_id)
-    .select_from(
-        versions.join(models, models.c.id == versions.c.model_id).join(
-            workspaces, workspaces.c.id == versions.c.workspace_id
+    .where(
+        scans.c.version_id.in_(
+            sa.select(scans.c.version_id)
+            .where(among(scans.c.version_id, "wanted"), _due)
+            .with_for_update(skip_locked=True)
         )
     )
-    .where(
-        versions.c.id == sa.bindparam("version_id", type_=sa.BigInteger),
-        versions.c.deleted_ms.is_(None),
-    ),
+    .values(attempts=scans.c.attempts + 1, due_ms=sa.bindparam("again_ms"))
+    .returning(scans.c.version_id),
     anywhere=True,
 )
+# A version that was deleted, or has no files any more, is nothing to look at.
 _drop = Statement(
-    sa.delete(scans).where(scans.c.version_id == sa.bindparam("version_id")), anywhere=True
+    sa.delete(scans)
+    .where(
+        among(scans.c.version_id, "taken"),
+        scans.c.version_id.in_(
+            sa.select(versions.c.id).where(
+                among(versions.c.id, "taken"),
+                versions.c.deleted_ms.is_not(None) | versions.c.manifest_id.is_(None),
+            )
+        ),
+    )
+    .returning(scans.c.version_id),
+    anywhere=True,
 )
 _keep = Statement(
     sa.update(scans)
@@ -177,52 +200,61 @@ def is_any_due(tx: Tx) -> bool:
     return tx.one(_any_due, now_ms=tx.now_ms) is not None
 
 
-def take(tx: Tx) -> Waiting | None:
-    """Take the next version to be scanned, of any workspace; it is given again after ``LEASE_MS``."""
-    row = tx.one(_take, now_ms=tx.now_ms, again_ms=tx.now_ms + LEASE_MS)
-    if row is None:
-        return None
-    what = tx.one(_what, version_id=row[0])
-    if what is None or what[3] is None:
-        tx.run(_drop, version_id=row[0])
-        return None
-    return Waiting(row[0], what[0], what[1], what[2], what[3], row[1])
+def waiting(tx: Tx, most: int) -> list[Waiting]:
+    """The next versions to be scanned, at most ``most``, of any workspace; takes none of them."""
+    return [Waiting(*row) for row in tx.all(_next, now_ms=tx.now_ms, most=most)]
+
+
+def take(tx: Tx, wanted: Sequence[Waiting]) -> list[Waiting]:
+    """Take those that nobody else took meanwhile; they are given again after ``LEASE_MS``."""
+    ids = [each.version_id for each in wanted]
+    rows = tx.all(_take, wanted=ids, now_ms=tx.now_ms, again_ms=tx.now_ms + LEASE_MS)
+    taken = [row[0] for row in rows]
+    if taken:
+        gone = {row[0] for row in tx.all(_drop, taken=taken)}
+        taken = [each for each in taken if each not in gone]
+    return [
+        replace(each, attempts=each.attempts + 1) for each in wanted if each.version_id in taken
+    ]
 
 
 def keep(
-    tx: Tx, waiting: Waiting, *, label: Label, findings: Sequence[Finding], scanner: str
+    tx: Tx, taken: Sequence[Waiting], *, label: Label, findings: Sequence[Finding], scanner: str
 ) -> None:
-    """Note what was found; of more than ``FINDINGS_MAX`` findings the gravest are kept."""
+    """Note what was found in the files of each; of more than ``FINDINGS_MAX`` the gravest are kept."""
     gravest = sorted(findings, key=lambda each: -LABELS.index(each.label))[:FINDINGS_MAX]
-    tx.run(
-        _keep,
-        of_version=waiting.version_id,
-        new_label=label,
-        new_findings=msgspec.json.encode(gravest).decode(),
-        new_scanner=scanner,
-        new_error="",
-        new_due_ms=None,
-        new_scanned_ms=tx.now_ms,
-    )
-    _tell(tx, waiting)
+    words = msgspec.json.encode(gravest).decode()
+    for each in taken:
+        tx.run(
+            _keep,
+            of_version=each.version_id,
+            new_label=label,
+            new_findings=words,
+            new_scanner=scanner,
+            new_error="",
+            new_due_ms=None,
+            new_scanned_ms=tx.now_ms,
+        )
+        _tell(tx, each)
 
 
-def give_up(tx: Tx, waiting: Waiting, error: str) -> None:
-    """Note that the files could not be looked at; tried again until ``ATTEMPTS_MAX``."""
-    again = waiting.attempts < ATTEMPTS_MAX
-    tx.run(
-        _keep,
-        of_version=waiting.version_id,
-        new_label="",
-        new_findings="[]",
-        new_scanner="",
-        new_error=error,
-        new_due_ms=tx.now_ms + 10_000 * waiting.attempts if again else None,
-        new_scanned_ms=None,
-    )
-    _tell(tx, waiting)
+def give_up(tx: Tx, taken: Sequence[Waiting], error: str) -> None:
+    """Note that their files could not be looked at; tried again until ``ATTEMPTS_MAX``."""
+    for each in taken:
+        again = each.attempts < ATTEMPTS_MAX
+        tx.run(
+            _keep,
+            of_version=each.version_id,
+            new_label="",
+            new_findings="[]",
+            new_scanner="",
+            new_error=error,
+            new_due_ms=tx.now_ms + 10_000 * each.attempts if again else None,
+            new_scanned_ms=None,
+        )
+        _tell(tx, each)
 
 
-def _tell(tx: Tx, waiting: Waiting) -> None:
-    key = f"{waiting.model}/{waiting.number}"
-    tx.changes.append(Change(waiting.workspace, "version", key, "scanned", waiting.model))
+def _tell(tx: Tx, scanned: Waiting) -> None:
+    key = f"{scanned.model}/{scanned.number}"
+    tx.changes.append(Change(scanned.workspace, "version", key, "scanned", scanned.model))

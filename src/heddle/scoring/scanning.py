@@ -1,4 +1,4 @@
-"""The worker's scanning: versions that wait for it are looked at, one after another.
+"""The worker's scanning: versions that wait for it are looked at, those with the same files as one.
 
 Their files are copied out of the store into a folder that goes again, and looked at by a child
 process of its own with limits (`scan`), which serves many versions and is started anew when it
@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +37,9 @@ log = logging.getLogger(__name__)
 WAIT_S: Final = 300.0
 """How long the files of one version may be looked at."""
 SERVED_MAX: Final = 500
-"""Versions that one child looks at before a new one takes over."""
+"""How often one child looks at files before a new one takes over."""
+ALIKE_MAX: Final = 256
+"""How many versions that wait are compared at once."""
 
 
 class Unscannable(Exception):
@@ -113,42 +117,73 @@ def _python_path() -> str:
     return str(Path(__file__).parents[2])
 
 
-def scan_next(database: Database, store: Store, scanner: Scanner) -> bool:
-    """Look at the next version that waits, if one does; whether one did."""
-    waiting = database.write_now(scans.take, LOCAL)
-    if waiting is None:
-        return False
+def scan_waiting(database: Database, store: Store, scanner: Scanner) -> bool:
+    """Look at the versions that wait, some at a time; whether any did.
+
+    Versions whose files are the same, as those of one run are, are looked at once, for all.
+    """
+    alike = database.read_now(_next, LOCAL)
+    for files, wanted in alike.values():
+        taken = database.write_now(partial(scans.take, wanted=wanted), LOCAL)
+        if taken:
+            _scan(database, store, scanner, taken, files)
+    return bool(alike)
+
+
+def _next(tx: Tx) -> dict[bytes, tuple[list[File], list[scans.Waiting]]]:
+    """Files that wait for their scan, each time with the versions that have just these."""
+    alike: dict[bytes, tuple[list[File], list[scans.Waiting]]] = {}
+    for each in scans.waiting(tx, ALIKE_MAX):
+        files = list(manifests.load(tx, each.manifest_id))
+        alike.setdefault(_contents(files), (files, []))[1].append(each)
+    return alike
+
+
+def _contents(files: Sequence[File]) -> bytes:
+    """The same for the same paths with the same bytes, and for nothing else."""
+    return sha256("".join(f"{file.path}\0{file.digest}\n" for file in files).encode()).digest()
+
+
+def _scan(
+    database: Database,
+    store: Store,
+    scanner: Scanner,
+    taken: Sequence[scans.Waiting],
+    files: Sequence[File],
+) -> None:
+    """Look at the files that all of these versions have, and note for each what was found."""
+    first = taken[0]
     try:
         with tempfile.TemporaryDirectory(prefix="heddle-scan-") as folder:
-            _copy(database, store, waiting, Path(folder))
+            _copy(database, store, first, files, Path(folder))
             found = scanner.scan(Path(folder))
     except (Unscannable, OSError, HeddleError) as error:
-        log.warning("%s/%s cannot be scanned: %s", waiting.model, waiting.number, error)
-        database.write_now(partial(scans.give_up, waiting=waiting, error=str(error)), LOCAL)
-        return True
+        log.warning("%s/%s cannot be scanned: %s", first.model, first.number, error)
+        database.write_now(partial(scans.give_up, taken=taken, error=str(error)), LOCAL)
+        return
     keep = partial(
         scans.keep,
-        waiting=waiting,
+        taken=taken,
         label=found.label,
         findings=found.findings,
         scanner=found.scanner,
     )
     database.write_now(keep, LOCAL)
-    return True
 
 
-def _copy(database: Database, store: Store, waiting: scans.Waiting, folder: Path) -> None:
-    """Write the version's files below a folder, one at a time."""
-    caller = Caller(workspace=waiting.workspace)
-    names: list[File] = database.read_now(
-        lambda tx: list(manifests.load(tx, waiting.manifest_id)), caller
-    )
-    for file in names:
+def _copy(
+    database: Database,
+    store: Store,
+    first: scans.Waiting,
+    files: Sequence[File],
+    folder: Path,
+) -> None:
+    """Write a version's files below a folder, one at a time."""
+    caller = Caller(workspace=first.workspace)
+    for file in files:
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        small = database.read_now(
-            partial(_small, manifest_id=waiting.manifest_id, file=file), caller
-        )
+        small = database.read_now(partial(_small, manifest_id=first.manifest_id, file=file), caller)
         with path.open("xb") as written:
             if small is not None:
                 written.write(small)
@@ -157,5 +192,5 @@ def _copy(database: Database, store: Store, waiting: scans.Waiting, folder: Path
                 written.write(block)
 
 
-def _small(tx: Tx, manifest_id: int, file: File) -> bytes | None:
+def _small(tx: Tx, manifest_id: int | None, file: File) -> bytes | None:
     return manifests.read_file(tx, manifest_id, file.path)[1]

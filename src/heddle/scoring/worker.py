@@ -35,7 +35,7 @@ from heddle.errors import HeddleError, Unavailable
 from heddle.jobs import claims, records, schedules
 from heddle.jobs.claims import Claim, Standing
 from heddle.registry import scans
-from heddle.scoring.scanning import Scanner, scan_next
+from heddle.scoring.scanning import Scanner, scan_waiting
 
 log = logging.getLogger("heddle.worker")
 
@@ -144,7 +144,7 @@ class Worker:
     def _scan(self) -> None:
         """Scan whatever waits."""
         with suppress(Unavailable):
-            while not self.stopping.is_set() and scan_next(
+            while not self.stopping.is_set() and scan_waiting(
                 self.database, self.store, self._scanner
             ):
                 pass
