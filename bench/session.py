@@ -20,7 +20,7 @@ from bench.fleet import Member, Seeder, fleet
 from bench.forms import Form
 from bench.growth import Growth
 from bench.load import Measure
-from bench.machine import busy_s, cpu_s
+from bench.machine import adopt_orphans, busy_s, family_cpu_s
 from bench.online import Online
 from bench.peers import environment, heddle_environment
 from bench.places import RUNS, WORK
@@ -49,20 +49,15 @@ def all_workloads() -> list[Workload]:
 class Others:
     """What programs that have nothing to do with the benchmark take of the machine meanwhile."""
 
-    def __init__(self, servers: Sequence[Server]) -> None:
-        self._servers = servers
+    def __init__(self) -> None:
+        adopt_orphans()
         self._began = time.monotonic()
         self._busy_s = busy_s()
-        self._own_s = self._own()
-
-    def _own(self) -> float:
-        times = os.times()
-        ours = times.user + times.system + times.children_user + times.children_system
-        return ours + sum(cpu_s(server.pids()) for server in self._servers)
+        self._own_s = family_cpu_s(os.getpid())
 
     def told(self) -> str:
         """Return their share of all processors since this was made, in words."""
-        foreign_s = busy_s() - self._busy_s - (self._own() - self._own_s)
+        foreign_s = busy_s() - self._busy_s - (family_cpu_s(os.getpid()) - self._own_s)
         offered_s = (time.monotonic() - self._began) * (os.cpu_count() or 1)
         return f"others {max(foreign_s / offered_s, 0):.0%}"
 
@@ -118,7 +113,7 @@ class Session:
     def _measure_growth(self) -> None:
         if self._resume and self._is_of_now(self.results.growth):
             return
-        others = Others([])
+        others = Others()
 
         def keep(measured: Json) -> None:
             self.results.grow({**measured, "taken": self._taken(others)})
@@ -134,7 +129,7 @@ class Session:
         if self._resume and self._is_of_now(list(self.results.scoring.values())):
             return
         self.results.scoring.clear()
-        others = Others([])
+        others = Others()
 
         def keep(measured: Json) -> None:
             measured["taken"] = self._taken(others)
@@ -151,7 +146,7 @@ class Session:
         if self._resume and self._is_of_now(list(self.results.online.values())):
             return
         self.results.online.clear()
-        others = Others([])
+        others = Others()
 
         def keep(measured: Json) -> None:
             measured["taken"] = self._taken(others)
@@ -310,7 +305,7 @@ class Session:
         able = [member for member in members if workload.ability in member.flavour.abilities]
         if not able:
             return
-        others = Others([member.server for member in members])
+        others = Others()
         for number in range(1, self.form.rounds + 1):
             for member in able:
                 name = member.flavour.name
