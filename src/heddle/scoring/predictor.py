@@ -11,12 +11,17 @@ nor moved.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import inspect
+import itertools
 import json
 import mmap
 import os
+import pathlib
 import struct
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -28,6 +33,8 @@ PREDICTIONS = "predictions"
 CHECKED_ROWS = 2048
 """Rows of the first batch on which a fast path has to agree with pyfunc, bit for bit."""
 WORDS_MAX = 4000
+SCHEMA_MAX = 64 * 1024**2
+"""Of what a file of skops says about itself, in bytes; more is left to skops."""
 DISTRIBUTIONS = {
     "mlflow": ("mlflow", "mlflow-skinny"),
     "sklearn": ("scikit-learn",),
@@ -36,6 +43,8 @@ DISTRIBUTIONS = {
 }
 """Where modules come from whose distributions are named otherwise."""
 HEADER = struct.Struct("<Q")
+NO_ESTIMATORS = {"conftest", "estimator_checks", "experimental", "externals", "setup", "tests"}
+"""Parts of scikit-learn that its list of estimators leaves out (sklearn.utils.discovery)."""
 Array = np.ndarray[Any, Any]
 
 
@@ -239,12 +248,9 @@ class Predictor:
         names: Sequence[str] = (),
         is_fast: bool = True,
     ) -> None:
-        # Loading is where a library that is missing is found out, so it comes late.
-        from mlflow import pyfunc  # noqa: PLC0415
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.model = pyfunc.load_model(folder)
+            self.model = _opened(folder)
         self.params = dict(params) if params else None
         self.names = list(names)
         self.path = "pyfunc"
@@ -321,6 +327,97 @@ class Predictor:
         self._is_proved = True
         self.path = "array"
         return fast(batch)
+
+
+# ---- past skops' list ------------------------------------------------------------------------
+
+
+def _opened(folder: str) -> Any:
+    """A model as `mlflow.pyfunc` loads it; raises as that does.
+
+    Where it is a file of skops, skops is told beforehand of this model's estimators alone: to list
+    all that it trusts it imports every module of scikit-learn, and looks for each of SciPy's
+    functions in every module that is loaded, fewest before MLflow is. That takes longer than all
+    else. If the model cannot be loaded like this, for whatever reason, skops lists them all.
+    """
+    names = set() if "skops" in sys.modules else _estimator_names(folder)
+    is_spared = bool(names) and _acquaint(names)
+    # Loading is where a library that is missing is found out, so it comes late.
+    from mlflow import pyfunc  # noqa: PLC0415
+
+    try:
+        # Which versions differ from the model's own is told before, by the engine: MLflow's warning
+        # reads every installed distribution.
+        return pyfunc.load_model(folder, suppress_warnings=True)
+    except Exception:
+        if not is_spared:
+            raise
+    # What is wrong with it is for skops as it is to say.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "skops"]:
+        del sys.modules[name]
+    return pyfunc.load_model(folder, suppress_warnings=True)
+
+
+def _estimator_names(folder: str) -> set[tuple[str, str]]:
+    """Modules and classes of scikit-learn that a model's files of skops name."""
+    found: set[tuple[str, str]] = set()
+    for place in pathlib.Path(folder).rglob("*.skops"):
+        with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+            with zipfile.ZipFile(place) as packed:
+                if packed.getinfo("schema.json").file_size > SCHEMA_MAX:
+                    return set()
+                said = packed.read("schema.json").decode()
+            found |= {
+                (node["__module__"], node["__class__"])
+                for node in _nodes(json.loads(said))
+                if str(node["__module__"]).startswith("sklearn.")
+            }
+    return found
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a schema of skops that says of which class it is."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if "__module__" in node and "__class__" in node:
+                yield node
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+
+
+def _acquaint(names: set[tuple[str, str]]) -> bool:
+    """Import skops so that it knows these estimators alone; whether that could be done.
+
+    What is told is part of what scikit-learn itself would tell: its public estimators.
+    """
+    try:
+        from sklearn import base, utils  # noqa: PLC0415 -- only a model that needs it
+
+        every = utils.all_estimators
+    except (ImportError, AttributeError):
+        return False
+    told: list[tuple[str, type]] = []
+    for module, name in sorted(names):
+        parts = module.split(".")
+        public = list(itertools.takewhile(lambda part: not part.startswith("_"), parts))
+        kind = None
+        if not NO_ESTIMATORS & set(parts) and name.isidentifier() and not name.startswith("_"):
+            with contextlib.suppress(ImportError):
+                kind = getattr(importlib.import_module(".".join(public)), name, None)
+        is_estimator = isinstance(kind, type) and issubclass(kind, base.BaseEstimator)
+        if kind is not None and is_estimator and not inspect.isabstract(kind):
+            told.append((name, kind))
+    utils.all_estimators = lambda: told
+    try:
+        import skops.io  # noqa: F401, PLC0415
+    except ImportError:
+        return False
+    finally:
+        utils.all_estimators = every
+    return True
 
 
 # ---- past pandas -----------------------------------------------------------------------------
