@@ -225,6 +225,7 @@ def test_texts_params_and_several_columns(models, table, frame):
     assert list(found["size"]) == ["big" if value > 0 else "small" for value in found["b"]]
 
 
+@once
 def test_what_no_signature_tells_an_executor_finds_out(models, table, frame):
     with pytest.warns(UserWarning, match="no signature"):
         made = ModelTransformer(modelName=models("bare")).transform(table.fillna(0.0))
@@ -367,9 +368,10 @@ def test_sql_that_is_wrong_is_said_with_its_place(models, table, spark, statemen
     assert said[refused.value.position :].startswith(at)
 
 
+@once
 def test_models_of_a_server_by_version_alias_and_latest(table, frame):
     server = os.environ["HEDDLE_TEST_SERVER"]
-    name = f"spark {KIND} {pyspark.__version__}"
+    name = "spark"
     mlflow.set_tracking_uri(server)
     given = numbers(frame).fillna(0.0)
     from sklearn.linear_model import LinearRegression
