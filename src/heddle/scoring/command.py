@@ -135,7 +135,7 @@ def predict(args: argparse.Namespace) -> int:
         raise Invalid(
             "Applying models needs more packages: pip install 'heddle-ml[predict]'."
         ) from None
-    from heddle.scoring import check, local, models, receipt  # noqa: PLC0415 -- heavy, and only here
+    from heddle.scoring import models  # noqa: PLC0415 -- heavy, and only here
 
     plan = make_plan(args)
     home = None
@@ -144,6 +144,14 @@ def predict(args: argparse.Namespace) -> int:
     kept = models.cache_folder() / "receipts"
     if plan.engine == "spark":
         return _predict_on_spark(args, plan, home, kept)
+    with memory.bounded():
+        return _predict_here(args, plan, home, kept)
+
+
+def _predict_here(args: argparse.Namespace, plan: Plan, home: Any, kept: Path) -> int:
+    """The same on this machine."""
+    from heddle.scoring import check, local, receipt  # noqa: PLC0415 -- heavy, and only here
+
     prepared = local.prepare(plan, home=home)
     for warning in [*local.library_warnings(prepared), *prepared.verdict.warnings]:
         _tell(f"warning: {warning}")

@@ -93,7 +93,8 @@ def do(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
     if kind == "tables":
         return {"receipt": browsing.list_folder(plan["folder"], allowed)}
     if kind == "preview":
-        return {"receipt": browsing.preview(plan["input"], plan["rows"], allowed)}
+        with memory.bounded():
+            return {"receipt": browsing.preview(plan["input"], plan["rows"], allowed)}
     if kind == "tidy":
         return _tidy(request)
     return _predict(request, talk)
@@ -152,7 +153,8 @@ def _predict(request: Mapping[str, Any], talk: Talk) -> dict[str, Any]:
     if plan.engine == "spark":
         receipt = _run_on_spark(plan, home, cache, told)
     else:
-        receipt = local.run(plan, prepared=local.prepare(plan, home=home, cache=cache), **told)
+        with memory.bounded():
+            receipt = local.run(plan, prepared=local.prepare(plan, home=home, cache=cache), **told)
     return {"receipt": receipt, "version": receipt.model.version}
 
 

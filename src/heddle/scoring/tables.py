@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import pairwise
@@ -205,6 +205,21 @@ def _snapshot(filesystem: pafs.FileSystem, files: Iterable[str]) -> str:
     return total.hexdigest()
 
 
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Raises ``Invalid`` and ``Unavailable`` for what goes wrong in the middle of a file."""
+    try:
+        yield
+    except (pa.ArrowInvalid, KeyError) as error:
+        words = str(error)
+        if "straddling" in words:
+            words = f"a line of it is longer than {BLOCK_BYTES // 1024**2} MiB"
+        raise Invalid(f"'{path}' cannot be read further: {words}") from None
+    except OSError as error:
+        # Arrow says so of damaged files as well as of disks and networks.
+        raise Unavailable(f"'{path}' cannot be read further: {error}") from None
+
+
 class _Parquet:
     """Parquet files, with columns from their folders' names or from a Delta table."""
 
@@ -285,7 +300,7 @@ class _Parquet:
         target = pa.schema([self.schema.field(name) for name in columns])
         for path, groups in _runs(pieces):
             constants = self._constants.get(path, {})
-            with self._open(path) as file:
+            with _reading(path), self._open(path) as file:
                 inside = [name for name in columns if name in file.schema_arrow.names]
                 for batch in file.iter_batches(
                     batch_size=batch_rows, row_groups=groups, columns=inside, use_threads=False
@@ -392,12 +407,9 @@ class _Streamed:
         """As `Source.read`."""
         target = pa.schema([self.schema.field(name) for name in columns])
         for piece in pieces:
-            try:
-                with closing(self._reader(piece.source)) as reader:
-                    batches = (_fitted(batch.select(columns), target, {}, "") for batch in reader)
-                    yield from rebatch(batches, batch_rows)
-            except (pa.ArrowInvalid, KeyError) as error:
-                raise Invalid(f"'{piece.source}' cannot be read further: {error}") from None
+            with _reading(piece.source), closing(self._reader(piece.source)) as reader:
+                batches = (_fitted(batch.select(columns), target, {}, "") for batch in reader)
+                yield from rebatch(batches, batch_rows)
 
 
 class _ArrowFile:
