@@ -30,7 +30,7 @@ from heddle.api.mlflow.wire import error_body
 from heddle.api.native import offer
 from heddle.api.native.rows import native_rows
 from heddle.api.native.workspaces import release
-from heddle.api.static import page_rows
+from heddle.api.static import lead_back, page_rows
 from heddle.artifacts.blobs import open_blobs
 from heddle.database import open_database
 from heddle.db.notices import Notices
@@ -121,6 +121,7 @@ class App:
         metrics = Metrics(self.meter, slow, release(), self.endpoints)
         self.services.extra["metrics"] = metrics
         self.dispatch.enter, self.dispatch.observe = self.meter.enter, metrics.observe
+        self.dispatch.lead_back = lead_back
         self.dispatch.error_shapes = {
             "/api/v1/": offer.error_body,
             fabric.PREFIX: fabric.error_body,

@@ -105,6 +105,27 @@ def test_other_addresses_are_not_the_page(api, path):
     assert api.send("GET", path).status == 404
 
 
+def test_a_browser_that_was_led_nowhere_sees_the_page_say_so(api, built):
+    visit = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/x", "/models/7", "/w"):
+        answer = api.send("GET", path, headers=visit)
+        assert (answer.status, answer.raw) == (404, (built / "index.html").read_bytes())
+        assert "script-src 'self' 'wasm-unsafe-eval'" in answer.headers["content-security-policy"]
+        again = api.send("GET", path, headers=visit | {"if-none-match": answer.headers["etag"]})
+        assert again.status == 404
+        assert api.send("HEAD", path, headers=visit).raw == b""
+    for method, path, headers in (
+        ("GET", "/x", {"accept": "application/json"}),
+        ("POST", "/x", visit),
+        ("GET", "/api/v1/x", visit),
+        ("GET", "/api/2.0/mlflow/x", visit),
+        ("GET", "/v1/x", visit),
+        ("GET", "/assets/x.js", visit),
+    ):
+        answer = api.send(method, path, b"", headers)
+        assert (answer.status, answer.headers["content-type"]) == (404, "application/json"), path
+
+
 @pytest.mark.usefixtures("page")
 def test_without_a_built_page_it_says_how_to_build_it(api):
     answer = api.send("GET", "/w/default")

@@ -141,6 +141,9 @@ test("images at steps share one slider", async ({ page, request }) => {
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: "Next step" }).click();
   await expect(dialog.getByRole("img", { name: "mask at step 20" })).toBeVisible();
+  // A run without any says so; that there is no such folder is no failure.
+  await page.goto(`/w/default/runs/${await runNamed(request, "trial-2")}?tab=images`);
+  await expect(page.getByRole("heading", { name: "No images" })).toBeVisible();
 });
 
 test("a run is saved as a new model, then as a version of an existing one", async ({

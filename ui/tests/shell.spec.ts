@@ -23,6 +23,14 @@ test("a link that a client printed leads to its experiment", async ({ page }) =>
   await expect(page.getByRole("heading", { name: "Default" })).toBeVisible();
 });
 
+test("an address that leads nowhere says so and leads back", async ({ page }) => {
+  const answer = await page.goto("/models/nobody");
+  expect(answer?.status()).toBe(404);
+  await expect(page.getByText("There is nothing at this address")).toBeVisible();
+  await page.getByRole("link", { name: "Go to Home" }).click();
+  await expect(page).toHaveURL(/\/$/);
+});
+
 test("a workspace is made, renamed, opened and deleted", async ({ page }) => {
   await page.goto("/workspaces");
   await page.getByRole("button", { name: "New workspace" }).click();

@@ -305,6 +305,8 @@ class Dispatcher:
         self.plain_errors = plain_errors
         self.error_shapes: Mapping[str, ErrorBody] = {}
         """By the beginning of a path: how failures look where no row was found."""
+        self.lead_back: Callable[[Request], Awaitable[bool]] = _no_way_back
+        """Answers somebody who opens an address that leads nowhere in a browser; whether it did."""
         self.enter: Callable[[], None] = _unnoticed
         self.observe: Callable[[Request, Row | None, float, int], None] = _unobserved
 
@@ -389,6 +391,8 @@ class Dispatcher:
                 f"{request.method} is not allowed here; use {' or '.join(methods)}."
             )
             headers.append((b"allow", ", ".join(methods).encode()))
+        elif await self.lead_back(request):
+            return NoSuchCall.status
         else:
             error = NoSuchCall(f"This server does not offer {request.method} {request.path}.")
         await respond(request, error.status, self.refusal(request.path, error), headers)
@@ -417,6 +421,11 @@ def _failure(error: Exception) -> HeddleError:
     if isinstance(error, OSError) and error.errno in SCARCE:
         return Unavailable(f"The server's machine refuses ({error.strerror}). Try again.")
     return HeddleError(f"Heddle failed on this call ({type(error).__name__}); its log says more.")
+
+
+async def _no_way_back(_request: Request) -> bool:
+    """There is no page to lead to."""
+    return False
 
 
 def _unnoticed() -> None:

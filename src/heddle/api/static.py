@@ -23,6 +23,8 @@ PAGE = Path(__file__).parent.parent / "page"
 INDEX = "index.html"
 SCREENS = ("/", "/create", "/workspaces", "/w/{rest:path}")
 """Addresses of screens, as ``ui/src/app/router.tsx`` has them; all are the same page."""
+CALLS = ("/api/", "/ajax-api/", "/v1/", "/assets/")
+"""Where an address that leads nowhere was meant for the API, or for a file of the page."""
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 """An empty ``<style>``: the page's style library makes those and fills them through their object."""
@@ -41,6 +43,12 @@ POLICY = "; ".join(
         "form-action 'none'",
     )
 )
+PAGE_HEADERS = [
+    (b"cache-control", b"no-cache"),
+    (b"content-security-policy", POLICY.encode()),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
 UNBUILT = """\
 Heddle is running, but its web page was not built.
 
@@ -108,13 +116,17 @@ async def send_page(request: Request, _services: Services) -> None:
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
         await respond(request, 200, UNBUILT.encode(), headers)
         return
-    headers = [
-        (b"cache-control", b"no-cache"),
-        (b"content-security-policy", POLICY.encode()),
-        (b"referrer-policy", b"same-origin"),
-        (b"cross-origin-opener-policy", b"same-origin"),
-    ]
-    await _send(request, asset, headers)
+    await _send(request, asset, PAGE_HEADERS)
+
+
+async def lead_back(request: Request) -> bool:
+    """The page with status 404, which says so and leads back, for a browser; whether it was one."""
+    asset = PLACE.find(INDEX)
+    is_visit = request.method in ("GET", "HEAD") and b"text/html" in (request.header(b"accept") or b"")
+    if asset is None or not is_visit or request.path.startswith(CALLS):
+        return False
+    await _send(request, asset, PAGE_HEADERS, status=404)
+    return True
 
 
 async def send_asset(request: Request, _services: Services) -> None:
@@ -127,9 +139,11 @@ async def send_asset(request: Request, _services: Services) -> None:
     await _send(request, asset, [(b"cache-control", keep if hashed else b"no-cache")])
 
 
-async def _send(request: Request, asset: Asset, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send(
+    request: Request, asset: Asset, headers: list[tuple[bytes, bytes]], status: int = 200
+) -> None:
     fields = [*headers, *GUARD, (b"etag", asset.tag.encode()), (b"vary", b"accept-encoding")]
-    if request.header(b"if-none-match") == asset.tag.encode():
+    if status == 200 and request.header(b"if-none-match") == asset.tag.encode():
         await request.send({"type": "http.response.start", "status": 304, "headers": fields})
         await request.send({"type": "http.response.body", "body": b""})
         return
@@ -141,7 +155,7 @@ async def _send(request: Request, asset: Asset, headers: list[tuple[bytes, bytes
         (b"content-type", asset.media_type.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
-    await request.send({"type": "http.response.start", "status": 200, "headers": fields})
+    await request.send({"type": "http.response.start", "status": status, "headers": fields})
     shown = b"" if request.method == "HEAD" else body
     await request.send({"type": "http.response.body", "body": shown})
 

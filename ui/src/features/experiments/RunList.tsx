@@ -27,7 +27,7 @@ import { drawRunCell } from "./RunCells.tsx";
 import { type Folding, treeSource } from "./treeSource.ts";
 
 const useStyles = makeStyles({
-  view: { minWidth: "132px", "@media (max-width: 480px)": { minWidth: 0, maxWidth: "116px" } },
+  view: { minWidth: "132px", "@media (max-width: 480px)": { minWidth: 0, maxWidth: "136px" } },
   list: { display: "flex", flexGrow: 1, minHeight: 0, minWidth: 0 },
   icon: { color: tokens.colorBrandForeground1 },
 });

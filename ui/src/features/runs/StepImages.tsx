@@ -91,7 +91,7 @@ export interface StepImagesProps {
 export function StepImages({ workspace, run, step, onStep }: StepImagesProps) {
   const styles = useStyles();
   const files = useQuery(imagesQuery(workspace, run));
-  const images = useMemo(() => readStepImages(files.data?.entries ?? []), [files.data]);
+  const images = useMemo(() => readStepImages(files.data ?? []), [files.data]);
   const steps = useMemo(() => stepsOf(images), [images]);
   const [opened, setOpened] = useState<string | null>(null);
   const last = steps.length - 1;

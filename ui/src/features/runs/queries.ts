@@ -38,20 +38,25 @@ export function loggedModelQuery(workspace: string, loggedModel: string) {
   });
 }
 
-/** Every file under `images/`, where clients put the images that they log at steps. */
+/** Every file under `images/`, where clients put the images that they log at steps; often none. */
 export function imagesQuery(workspace: string, run: string) {
   return queryOptions({
     queryKey: ["ws", workspace, "run", run, "images"],
-    queryFn: ({ signal }) =>
-      ask(
-        api.GET("/api/v1/workspaces/{workspace}/runs/{run}/files", {
-          params: {
-            path: { workspace, run },
-            query: { path: "images", all: true, limit: IMAGES_MAX },
-          },
-          signal,
-        }),
-      ),
+    queryFn: async ({ signal }) => {
+      const query = { path: "images", all: true, limit: IMAGES_MAX };
+      try {
+        const found = await ask(
+          api.GET("/api/v1/workspaces/{workspace}/runs/{run}/files", {
+            params: { path: { workspace, run }, query },
+            signal,
+          }),
+        );
+        return found.entries;
+      } catch (error) {
+        if (error instanceof Failure && error.code === "not_found") return [];
+        throw error;
+      }
+    },
     meta: { watch: [{ kind: "run", key: run }] },
   });
 }
