@@ -122,7 +122,9 @@ async def send_page(request: Request, _services: Services) -> None:
 async def lead_back(request: Request) -> bool:
     """The page with status 404, which says so and leads back, for a browser; whether it was one."""
     asset = PLACE.find(INDEX)
-    is_visit = request.method in ("GET", "HEAD") and b"text/html" in (request.header(b"accept") or b"")
+    is_visit = request.method in ("GET", "HEAD") and b"text/html" in (
+        request.header(b"accept") or b""
+    )
     if asset is None or not is_visit or request.path.startswith(CALLS):
         return False
     await _send(request, asset, PAGE_HEADERS, status=404)
