@@ -53,8 +53,12 @@ demo: trainer perhaps-page ## start a server, train models against it, apply one
 serve: server perhaps-page ## start a server on the data folder DATA (heddle-data)
 	@$(SERVER)/heddle serve --data $(DATA) $(ARGS)
 
+.PHONY: programs
+programs:
+	@tools/programs chromium java wrk
+
 .PHONY: test
-test: dev perhaps-page ## run the tests; ARGS="tests/search -k page" for some of them
+test: programs dev perhaps-page ## run the tests; ARGS="tests/search -k page" for some of them
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
