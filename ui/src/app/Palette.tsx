@@ -23,7 +23,7 @@ import {
 } from "@fluentui/react-icons";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
-import { type KeyboardEvent, type ReactElement, useDeferredValue, useId, useState } from "react";
+import { type KeyboardEvent, type ReactElement, useId, useState } from "react";
 import { api, ask, type Shapes } from "@/api/client.ts";
 import { fuzzyScore } from "@/lib/fuzzy.ts";
 import { type Look, setLook } from "@/lib/look.ts";
@@ -88,7 +88,7 @@ export function Palette({ workspace, onClose, onShortcuts }: PaletteProps) {
   const id = useId();
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
-  const typed = useDeferredValue(text.trim());
+  const typed = text.trim();
   const found = useQuery({
     queryKey: ["ws", workspace, "find", typed],
     queryFn: ({ signal }) =>
@@ -104,7 +104,10 @@ export function Palette({ workspace, onClose, onShortcuts }: PaletteProps) {
   });
   const actions = useActions(workspace, onShortcuts);
   const hits = useHits(workspace, typed === "" ? [] : (found.data?.hits ?? []));
-  const entries = [...hits, ...best(actions, typed)];
+  // Until the answer is there, of what was found for fewer letters only what these fit as well:
+  // else Enter opens what nobody asked for.
+  const fitting = found.isPlaceholderData ? best(hits, typed) : hits;
+  const entries = [...fitting, ...best(actions, typed)];
   const chosen = Math.min(at, entries.length - 1);
 
   function run(entry: Entry | undefined) {
