@@ -209,10 +209,9 @@ def take(tx: Tx, wanted: Sequence[Waiting]) -> list[Waiting]:
     """Take those that nobody else took meanwhile; they are given again after ``LEASE_MS``."""
     ids = [each.version_id for each in wanted]
     rows = tx.all(_take, wanted=ids, now_ms=tx.now_ms, again_ms=tx.now_ms + LEASE_MS)
-    taken = [row[0] for row in rows]
+    taken = {row[0] for row in rows}
     if taken:
-        gone = {row[0] for row in tx.all(_drop, taken=taken)}
-        taken = [each for each in taken if each not in gone]
+        taken -= {row[0] for row in tx.all(_drop, taken=list(taken))}
     return [
         replace(each, attempts=each.attempts + 1) for each in wanted if each.version_id in taken
     ]

@@ -16,7 +16,7 @@ from typing import Final
 from heddle.errors import Invalid
 
 POOL: Final = "ARROW_DEFAULT_MEMORY_POOL"
-SHARE = 0.5
+SHARE = 0.75
 """How much of the free memory a process may take that reads tables; it needs some hundred MB."""
 LEAST = 2 * 1024**3
 """What it may take however little is free, in bytes."""
@@ -59,6 +59,14 @@ def bounded() -> Iterator[None]:
         ) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+def room_bytes() -> int | None:
+    """What this process may take, where somebody bounded it: for libraries that make room in time."""
+    if sys.platform != "linux":
+        return None
+    most, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return None if most == resource.RLIM_INFINITY else most
 
 
 def _free_bytes() -> int:

@@ -362,13 +362,13 @@ def _estimator_names(folder: str) -> set[tuple[str, str]]:
     """Modules and classes of scikit-learn that a model's files of skops name."""
     found: set[tuple[str, str]] = set()
     for place in pathlib.Path(folder).rglob("*.skops"):
-        with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+        with contextlib.suppress(OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile):
             with zipfile.ZipFile(place) as packed:
                 if packed.getinfo("schema.json").file_size > SCHEMA_MAX:
                     return set()
                 said = packed.read("schema.json").decode()
             found |= {
-                (node["__module__"], node["__class__"])
+                (str(node["__module__"]), str(node["__class__"]))
                 for node in _nodes(json.loads(said))
                 if str(node["__module__"]).startswith("sklearn.")
             }

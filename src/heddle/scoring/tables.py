@@ -23,6 +23,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from heddle.errors import Invalid, NotFound, Unavailable
+from heddle.scoring import memory
 from heddle.scoring.plan import Format, Input, Piece, find_format
 
 EDGE_BYTES: Final = 64 * 1024
@@ -38,6 +39,8 @@ CELL_BYTES: Final = 24
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 BUFFER_BYTES: Final = 256 * 1024
 """Of a column's bytes on their way from a local file, instead of all that a group of rows has."""
+DUCKDB_SHARE: Final = 0.25
+"""Of what this process may take; the rest is for what DuckDB does not count, and for everything else."""
 _PATTERN: Final = re.compile(r"[*?\[]")
 _HIDDEN: Final = ("_", ".")
 
@@ -445,13 +448,18 @@ class _DuckDB:
     def __init__(self, address: str) -> None:
         import duckdb  # noqa: PLC0415 -- heavy, and only for this format
 
-        self._make = partial(duckdb.connect, ":memory:")
+        # It puts aside on disk what does not fit, if it knows how much may be in memory.
+        room = memory.room_bytes()
+        config: dict[str, Any] = (
+            {} if room is None else {"memory_limit": f"{int(room * DUCKDB_SHARE)}B"}
+        )
+        self._make = partial(duckdb.connect, ":memory:", config=config)
         self._statement = address
         if address.lower().startswith("duckdb:"):
             file, _, table = address[7:].partition("#")
             name = '"."'.join(part.replace('"', '""') for part in table.split("."))
             self._statement = f'FROM "{name}"'
-            self._make = partial(duckdb.connect, file, read_only=True)
+            self._make = partial(duckdb.connect, file, read_only=True, config=config)
         try:
             with self._make() as connection:
                 empty = connection.sql(self._statement).limit(0)
@@ -464,10 +472,16 @@ class _DuckDB:
         self, pieces: Sequence[Piece], columns: Sequence[str], batch_rows: int
     ) -> Iterator[pa.RecordBatch]:
         """As `Source.read`."""
+        import duckdb  # noqa: PLC0415 -- as above
+
         del pieces
-        with self._make() as connection:
-            reader: Any = connection.sql(self._statement).to_arrow_reader(batch_rows)
-            yield from rebatch((batch.select(columns) for batch in reader), batch_rows)
+        try:
+            with self._make() as connection:
+                reader: Any = connection.sql(self._statement).to_arrow_reader(batch_rows)
+                yield from rebatch((batch.select(columns) for batch in reader), batch_rows)
+        except (duckdb.Error, pa.ArrowInvalid) as error:
+            # What fails under way comes through Arrow's stream.
+            raise Invalid(f"DuckDB cannot read the input: {error}") from None
 
 
 def postgres_parts(address: str) -> tuple[str, str]:
