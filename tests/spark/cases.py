@@ -46,6 +46,8 @@ KIND = os.environ["HEDDLE_TEST_SPARK"]
 IS_CONNECT = KIND == "connect"
 IS_OLD = os.environ["HEDDLE_TEST_VERSION"] != "4"
 ROWS = 3000
+OF_SERVER = "of-server"
+"""A model that is registered with the server, twice."""
 # What is the same whatever Spark it is, or costs much: shown on one of them.
 once = pytest.mark.skipif(IS_CONNECT or IS_OLD, reason="shown on the newest classic one")
 MANY = """
@@ -371,7 +373,7 @@ def test_sql_that_is_wrong_is_said_with_its_place(models, table, spark, statemen
 @once
 def test_models_of_a_server_by_version_alias_and_latest(table, frame):
     server = os.environ["HEDDLE_TEST_SERVER"]
-    name = "spark"
+    name = OF_SERVER
     mlflow.set_tracking_uri(server)
     given = numbers(frame).fillna(0.0)
     from sklearn.linear_model import LinearRegression
@@ -407,9 +409,7 @@ def test_models_of_a_server_by_version_alias_and_latest(table, frame):
 def test_a_job_of_a_server_with_spark(source, tmp_path):
     """The process that a worker starts for a job, told to use Spark."""
     data, place = Path(os.environ["HEDDLE_TEST_DATA"]), str(tmp_path)
-    plan = plan_of(
-        f"spark {KIND} {pyspark.__version__}/2", source, tmp_path / "out", mapping={"c": "a"}
-    )
+    plan = plan_of(f"{OF_SERVER}/2", source, tmp_path / "out", mapping={"c": "a"})
     asked = {
         "kind": "apply", "job": "1-a", "plan": json.loads(encode(plan)), "roots": [place],
         "database": f"sqlite:///{data / 'heddle.db'}", "artifacts": str(data / "blobs"),

@@ -115,7 +115,7 @@ test("Ctrl+K finds a model and runs a command", async ({ page, request }) => {
   await page.keyboard.type("it");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: /New item in/ })).toBeVisible();
-  await page.unroute("**/find?**");
+  await page.unrouteAll({ behavior: "wait" });
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+k");
   await page.keyboard.type("found-m");
