@@ -104,7 +104,7 @@ class Growth:
             "p50_ms": median(taken),
             "p95_ms": taken[len(taken) * 95 // 100],
             "cpu_ms": used_s * 1000 / len(taken),
-            "memory_bytes": server.memory_bytes(),
+            "memory_bytes": server.answering_bytes(),
             "note": f"{len(taken)} asked, {length / 1000:,.0f} kB each",
         }
         print(

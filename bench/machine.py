@@ -1,4 +1,4 @@
-"""Owns what is read from the operating system: processes of a session, memory, machine facts.
+"""Owns what is read from the operating system: processes of a server, memory, machine facts.
 
 Always holds: reads `/proc` only, so nothing here disturbs what is being measured. Linux only.
 """
@@ -15,9 +15,17 @@ PROC = Path("/proc")
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def session_pids(session: int) -> list[int]:
-    """Return the living processes whose session is `session`, zombies left out."""
-    return [pid for pid, owner in _sessions() if owner == session]
+def server_pids(leader: int) -> list[int]:
+    """Return the living processes of a server that leads a session, zombies left out.
+
+    Those are all of its session, and what comes from it in sessions of their own, as a worker does.
+    """
+    below = set(tree_pids(leader))
+    return [
+        pid
+        for pid, (state, _, session) in _stats()
+        if state != "Z" and (session == leader or pid in below)
+    ]
 
 
 def tree_pids(top: int) -> list[int]:
@@ -29,12 +37,6 @@ def tree_pids(top: int) -> list[int]:
     for pid in found:
         found += children.get(pid, ())
     return found
-
-
-def _sessions() -> Iterator[tuple[int, int]]:
-    for pid, (state, _, session) in _stats():
-        if state != "Z":
-            yield pid, session
 
 
 def _stats() -> Iterator[tuple[int, tuple[str, int, int]]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.client import Client, WrongAnswer
-from bench.machine import cpu_s, rss_bytes, session_pids
+from bench.machine import cpu_s, rss_bytes, server_pids
 from bench.peers import environment, version_of
 from bench.places import ROOT
 
@@ -195,11 +195,15 @@ class Server:
 
     def pids(self) -> list[int]:
         """Return all living processes of the server."""
-        return session_pids(self._process.pid) if self._process else []
+        return server_pids(self._process.pid) if self._process else []
 
     def memory_bytes(self) -> int:
         """Return the resident memory of all processes of the server."""
         return rss_bytes(self.pids())
+
+    def answering_bytes(self) -> int:
+        """Return the resident memory of the process that was started, which answers if it is one."""
+        return rss_bytes([self._process.pid]) if self._process else 0
 
     def settle(self, longest_s: float) -> None:
         """Wait until the server does nothing by itself, but no longer than `longest_s`.

@@ -276,7 +276,7 @@ class Session:
         with fleet(flavours, self._programs, size, self.form) as members:
             for member in members:
                 member.server.settle(SETTLE_S)
-                self._note(member, "idle_bytes")
+                self._note(member, "idle")
                 if member.failure:
                     print(f"{member.flavour.title}: {member.failure}", flush=True)
             for workload in left:
@@ -286,13 +286,14 @@ class Session:
                 self._measure(workload, members, mark)
                 self.results.save()
             for member in members:
-                self._note(member, "worked_bytes")
+                self._note(member, "worked")
 
     def _note(self, member: Member, what: str) -> None:
         if member.target is None:
             return
         held = self.results.resources.setdefault(member.flavour.name, {})
-        held[what] = member.server.memory_bytes()
+        held[f"{what}_bytes"] = member.server.memory_bytes()
+        held[f"{what}_answering_bytes"] = member.server.answering_bytes()
         held["processes"] = len(member.server.pids())
         held.setdefault("start_s", member.server.start_s)
 
