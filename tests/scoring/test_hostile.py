@@ -53,7 +53,7 @@ def leavings(folder: Path) -> list[str]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"HOME=/tmp/heddle-model-" in environment and str(folder).encode() in command:
+            if b"HOME=/tmp/heddle-scratch-" in environment and str(folder).encode() in command:
                 left.append(entry.name)
     return left
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -26,6 +24,7 @@ from typing import Final
 from heddle.errors import Invalid
 from heddle.scoring import confine
 from heddle.scoring.plan import Limits
+from heddle.scoring.scratch import Scratch
 
 TAIL_BYTES: Final = 8192
 END_S: Final = 5.0
@@ -93,14 +92,14 @@ class Confined:
         scratch: Path | None = None,
         imports: Sequence[str] = (),
     ) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="heddle-model-", dir=scratch))
+        self._scratch = Scratch(scratch)
         self._tail: deque[bytes] = deque()
         walls = {
             "memory_bytes": _memory_bytes(limits),
             "scratch_bytes": limits.scratch_bytes,
             "tasks": limits.tasks,
             "readable": [*_readable(python), str(folder), str(program), *imports],
-            "writable": [str(self._scratch)],
+            "writable": [str(self._scratch.path)],
             "imports": list(imports),
         }
         try:
@@ -108,7 +107,7 @@ class Confined:
                 [python, "-I", str(Path(confine.__file__).absolute()), json.dumps(walls),
                  str(program), *map(str, handed)],
                 env=self._environment(threads),
-                cwd=self._scratch,
+                cwd=self._scratch.path,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -116,7 +115,7 @@ class Confined:
                 start_new_session=True,
             )  # fmt: skip
         except BaseException:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.close()
             raise
         threading.Thread(target=self._listen, daemon=True, name="heddle-model-words").start()
 
@@ -126,7 +125,7 @@ class Confined:
         return self._process.pid
 
     def _environment(self, threads: int) -> dict[str, str]:
-        scratch = str(self._scratch)
+        scratch = str(self._scratch.path)
         return {
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
@@ -186,4 +185,4 @@ class Confined:
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.close()

@@ -12,7 +12,6 @@ import os
 import select
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,6 +30,7 @@ from heddle.db.tx import LOCAL, Caller, Tx
 from heddle.errors import HeddleError
 from heddle.registry import scans
 from heddle.scoring.scan import Scanned
+from heddle.scoring.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
@@ -154,9 +154,9 @@ def _scan(
     """Look at the files that all of these versions have, and note for each what was found."""
     first = taken[0]
     try:
-        with tempfile.TemporaryDirectory(prefix="heddle-scan-") as folder:
-            _copy(database, store, first, files, Path(folder))
-            found = scanner.scan(Path(folder))
+        with Scratch() as scratch:
+            _copy(database, store, first, files, scratch.path)
+            found = scanner.scan(scratch.path)
     except (Unscannable, OSError, HeddleError) as error:
         log.warning("%s/%s cannot be scanned: %s", first.model, first.number, error)
         database.write_now(partial(scans.give_up, taken=taken, error=str(error)), LOCAL)
