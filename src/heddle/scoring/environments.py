@@ -86,8 +86,9 @@ def _build(place: Path, version: str, wanted: list[str]) -> None:
     python = sys.executable if version == "{}.{}".format(*sys.version_info[:2]) else version
     for command in (
         [uv, "venv", "--quiet", "--python", python, str(place)],
-        [uv, "pip", "install", "--quiet", "--no-build", "--python", str(place / "bin" / "python"),
-         *wanted],
+        # A model's process may not write there, so every start would compile what it imports.
+        [uv, "pip", "install", "--quiet", "--no-build", "--compile-bytecode",
+         "--python", str(place / "bin" / "python"), *wanted],
     ):  # fmt: skip
         try:
             done = subprocess.run(  # noqa: S603 -- uv by its path, packages by checked names
