@@ -58,8 +58,8 @@ const useStyles = makeStyles({
     minHeight: 0,
     [NARROW]: {
       gridTemplateColumns: "minmax(0, 1fr)",
-      gridTemplateRows: "240px auto",
-      // There is no room for two panes: the versions scroll away with the page.
+      gridTemplateRows: "auto 240px auto",
+      // There is no room for two panes: all scrolls together, the model first, then its versions.
       overflow: "auto",
     },
   },
@@ -70,7 +70,15 @@ const useStyles = makeStyles({
     flexDirection: "column",
     gap: tokens.spacingVerticalL,
     minWidth: 0,
-    [NARROW]: { padding: tokens.spacingHorizontalM, overflow: "visible" },
+    [NARROW]: { display: "contents" },
+  },
+  model: { [NARROW]: { order: -1, padding: tokens.spacingHorizontalM } },
+  version: {
+    display: "flex",
+    flexDirection: "column",
+    gap: tokens.spacingVerticalL,
+    minWidth: 0,
+    [NARROW]: { padding: tokens.spacingHorizontalM },
   },
   title: { margin: 0, overflowWrap: "anywhere" },
   about: { display: "flex", flexDirection: "column", gap: tokens.spacingVerticalXS },
@@ -250,9 +258,13 @@ function Filled({
         }
       />
       <div className={styles.details}>
-        {error && <ErrorView error={error} what="The list of versions could not be loaded" />}
-        <About workspace={workspace} model={model} />
-        {children}
+        <div className={styles.model}>
+          <About workspace={workspace} model={model} />
+        </div>
+        <div className={styles.version}>
+          {error && <ErrorView error={error} what="The list of versions could not be loaded" />}
+          {children}
+        </div>
       </div>
     </div>
   );

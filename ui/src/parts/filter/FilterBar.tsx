@@ -45,7 +45,13 @@ const useStyles = makeStyles({
     flexGrow: 1,
   },
   field: { position: "relative", flexGrow: 1, flexBasis: "260px", minWidth: 0 },
-  input: { width: "100%", maxWidth: "none", fontFamily: tokens.fontFamilyMonospace },
+  input: {
+    width: "100%",
+    maxWidth: "none",
+    fontFamily: tokens.fontFamilyMonospace,
+    // Where the field is narrower than the example in it.
+    "& input": { textOverflow: "ellipsis" },
+  },
   chip: {
     display: "inline-flex",
     alignItems: "center",
