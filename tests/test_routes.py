@@ -35,6 +35,7 @@ BODIES = {
     "versions.create": {"run": "RUN", "path": "model"},
     "versions.update": {"description": "x"},
     "series.search": {"runs": ["RUN"], "keys": ["rmse"]},
+    "versions.series": {"versions": [1], "keys": ["rmse"]},
     "compare.search": {"items": [{"run": "RUN"}]},
     "views.create": {"scope": "s", "name": "x", "document": {}},
     "views.update": {"name": "x"},

@@ -208,3 +208,20 @@ def test_the_catalogue_says_what_can_be_sorted_and_filtered_by(api):
     assert can["run_name"] == can["metrics.rmse"] == can["params.depth"] == (True, True)
     assert can["aliases"] == (False, True)
     assert can["size_bytes"] == (False, False)
+
+
+def test_series_of_versions_are_those_of_their_runs(api):
+    one, two = trained(api, "one", 2.0), trained(api, "two", 3.0)
+    for uid in (one, two, one):
+        registered(api, NAME, uid)
+    body = {"versions": [2, 3, 1, 99], "keys": ["rmse", "none"]}
+    found = call(api, "POST", f"{MODEL}/series", body)["series"]
+    assert [series["run"] for series in found] == [two, one]
+    of_runs = call(api, "POST", f"{HERE}/series", {"runs": [two, one], "keys": ["rmse", "none"]})
+    assert found == of_runs["series"]
+    call(api, "DELETE", f"{MODEL}/versions/2")
+    found = call(api, "POST", f"{MODEL}/series", body)["series"]
+    assert [series["run"] for series in found] == [one]
+    wrong = f"{HERE}/models/missing/series"
+    assert refused(api, "POST", wrong, body, 404)["code"] == "not_found"
+    assert refused(api, "POST", f"{MODEL}/series", body | {"buckets": 0})["code"] == "invalid"

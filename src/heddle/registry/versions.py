@@ -249,6 +249,11 @@ _latest, _first = (
 _highest = Statement(
     _select.where(*_of_named).order_by(versions.c.number.desc()).limit(sa.literal(1))
 )
+_load_runs = Statement(
+    sa.select(versions.c.number, versions.c.run_uid).where(
+        *_of_named, among(versions.c.number, "numbers")
+    )
+)
 _load_params = Statement(
     sa.select(version_params.c.version_id, version_params.c.key, version_params.c.value)
     .where(among(version_params.c.version_id, "ids"))
@@ -299,6 +304,15 @@ def find_highest(tx: Tx, name: str) -> Version | None:
 def load_versions(tx: Tx, version_ids: Sequence[int]) -> dict[int, Version]:
     """Those of the given versions that exist here, by id."""
     return {row[0]: Version(*row) for row in tx.all(_load, ids=version_ids)}
+
+
+def load_runs(tx: Tx, name: str, numbers: Sequence[int]) -> list[str]:
+    """The ids of the runs that these versions of a model come from, in their order, each once.
+
+    Numbers that are no version's, and versions without a run, are left out.
+    """
+    found = dict(tx.all(_load_runs, name=name, numbers=numbers))
+    return list(dict.fromkeys(found[number] for number in numbers if found.get(number)))
 
 
 def load_params(tx: Tx, version_ids: Sequence[int]) -> dict[int, list[Pair]]:

@@ -16,6 +16,7 @@ import { addressOfLink } from "@/lib/mlflowLink.ts";
 import { readSearch, type Search, writeSearch } from "@/lib/search.ts";
 import { CrashScreen } from "./CrashScreen.tsx";
 import { MissingScreen } from "./MissingScreen.tsx";
+import { SCREENS } from "./screens.ts";
 import { Shell } from "./Shell.tsx";
 
 const root = createRootRoute({
@@ -33,101 +34,89 @@ const home = createRoute({
       throw redirect({ href, replace: true });
     }
   },
-  component: lazyRouteComponent(() => import("@/features/home/HomeScreen.tsx"), "HomeScreen"),
+  component: lazyRouteComponent(SCREENS["/"], "HomeScreen"),
 });
 const create = createRoute({
   getParentRoute: () => root,
   path: "/create",
-  component: lazyRouteComponent(
-    () => import("@/features/workspaces/CreateScreen.tsx"),
-    "CreateScreen",
-  ),
+  component: lazyRouteComponent(SCREENS["/create"], "CreateScreen"),
 });
 const workspaces = createRoute({
   getParentRoute: () => root,
   path: "/workspaces",
-  component: lazyRouteComponent(
-    () => import("@/features/workspaces/WorkspacesScreen.tsx"),
-    "WorkspacesScreen",
-  ),
+  component: lazyRouteComponent(SCREENS["/workspaces"], "WorkspacesScreen"),
 });
 const items = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace",
-  component: lazyRouteComponent(
-    () => import("@/features/workspaces/ItemsScreen.tsx"),
-    "ItemsScreen",
-  ),
+  component: lazyRouteComponent(SCREENS["/w/$workspace"], "ItemsScreen"),
 });
 const model = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/models/$model",
-  component: lazyRouteComponent(() => import("@/features/models/ModelScreen.tsx"), "ModelScreen"),
+  component: lazyRouteComponent(SCREENS["/w/$workspace/models/$model"], "ModelScreen"),
 });
 const version = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/models/$model/versions/$version",
-  component: lazyRouteComponent(() => import("@/features/models/ModelScreen.tsx"), "ModelScreen"),
+  component: lazyRouteComponent(
+    SCREENS["/w/$workspace/models/$model/versions/$version"],
+    "ModelScreen",
+  ),
 });
 const apply = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/models/$model/versions/$version/apply",
-  component: lazyRouteComponent(() => import("@/features/apply/ApplyScreen.tsx"), "ApplyScreen"),
+  component: lazyRouteComponent(
+    SCREENS["/w/$workspace/models/$model/versions/$version/apply"],
+    "ApplyScreen",
+  ),
 });
 const versionList = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/models/$model/list",
-  component: lazyRouteComponent(
-    () => import("@/features/models/VersionListScreen.tsx"),
-    "VersionListScreen",
-  ),
+  component: lazyRouteComponent(SCREENS["/w/$workspace/models/$model/list"], "VersionListScreen"),
 });
 const experiment = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/experiments/$experiment",
   component: lazyRouteComponent(
-    () => import("@/features/experiments/ExperimentScreen.tsx"),
+    SCREENS["/w/$workspace/experiments/$experiment"],
     "ExperimentScreen",
   ),
 });
 const run = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/runs/$run",
-  component: lazyRouteComponent(() => import("@/features/runs/RunScreen.tsx"), "RunScreen"),
+  component: lazyRouteComponent(SCREENS["/w/$workspace/runs/$run"], "RunScreen"),
 });
 const runs = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/runs",
-  component: lazyRouteComponent(
-    () => import("@/features/experiments/RunsScreen.tsx"),
-    "RunsScreen",
-  ),
+  component: lazyRouteComponent(SCREENS["/w/$workspace/runs"], "RunsScreen"),
 });
 const loggedModel = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/logged-models/$loggedModel",
   component: lazyRouteComponent(
-    () => import("@/features/runs/LoggedModelScreen.tsx"),
+    SCREENS["/w/$workspace/logged-models/$loggedModel"],
     "LoggedModelScreen",
   ),
 });
 const compare = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/compare",
-  component: lazyRouteComponent(
-    () => import("@/features/comparison/CompareScreen.tsx"),
-    "CompareScreen",
-  ),
+  component: lazyRouteComponent(SCREENS["/w/$workspace/compare"], "CompareScreen"),
 });
 const jobs = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/jobs",
-  component: lazyRouteComponent(() => import("@/features/jobs/JobsScreen.tsx"), "JobsScreen"),
+  component: lazyRouteComponent(SCREENS["/w/$workspace/jobs"], "JobsScreen"),
 });
 const job = createRoute({
   getParentRoute: () => root,
   path: "/w/$workspace/jobs/$job",
-  component: lazyRouteComponent(() => import("@/features/jobs/JobScreen.tsx"), "JobScreen"),
+  component: lazyRouteComponent(SCREENS["/w/$workspace/jobs/$job"], "JobScreen"),
 });
 
 export const router = createRouter({

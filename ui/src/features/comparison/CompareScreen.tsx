@@ -3,15 +3,18 @@
  * address names them beside the view's own words.
  */
 import { makeStyles, tokens } from "@fluentui/react-components";
+import type { QueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
-import type { Search } from "@/lib/search.ts";
+import { readSearch, type Search } from "@/lib/search.ts";
+import { askForCharts } from "@/parts/compare/ahead.ts";
 import { ComparisonPane, PaneTabs } from "@/parts/compare/ComparisonPane.tsx";
 import { useViewState } from "@/parts/compare/useViewState.ts";
 import { EmptyState } from "@/parts/EmptyState.tsx";
 import { RouteLink } from "@/parts/RouteLink.tsx";
 import { Screen } from "@/parts/Screen.tsx";
 import { shownIds } from "@/parts/table/columns.ts";
+import type { TableSource } from "@/parts/table/source.ts";
 import { countOf, runSource, versionSource } from "@/parts/table/sources.ts";
 import { useColumns } from "@/parts/table/useColumns.ts";
 
@@ -29,6 +32,21 @@ const useStyles = makeStyles({
   },
 });
 
+function comparedSource(workspace: string, model: string, experiments: string): TableSource {
+  return model === ""
+    ? runSource(workspace, experiments === "" ? [] : experiments.split(","))
+    : versionSource(workspace, model);
+}
+
+export function askAhead(
+  queries: QueryClient,
+  { workspace = "" }: Readonly<Record<string, string>>,
+  search: string,
+): void {
+  const { model = "", experiments = "" } = readSearch(search);
+  askForCharts(queries, comparedSource(workspace, model, experiments), search);
+}
+
 export function CompareScreen() {
   const styles = useStyles();
   const { workspace } = useParams({ from: "/w/$workspace/compare" });
@@ -37,10 +55,7 @@ export function CompareScreen() {
   const model = search["model"] ?? "";
   const experiments = search["experiments"] ?? "";
   const source = useMemo(
-    () =>
-      model === ""
-        ? runSource(workspace, experiments === "" ? [] : experiments.split(","))
-        : versionSource(workspace, model),
+    () => comparedSource(workspace, model, experiments),
     [workspace, model, experiments],
   );
   const [state, change] = useViewState(`${workspace}/compare`);

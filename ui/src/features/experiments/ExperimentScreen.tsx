@@ -21,7 +21,7 @@ import {
   DeleteRegular,
   RenameRegular,
 } from "@fluentui/react-icons";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { plural } from "@/lib/format.ts";
@@ -47,7 +47,7 @@ import {
   tagExperiment,
   updateExperiment,
 } from "./queries.ts";
-import { RunList } from "./RunList.tsx";
+import { askForRunCharts, RunList } from "./RunList.tsx";
 import { snippetOf } from "./snippet.ts";
 
 const useStyles = makeStyles({
@@ -87,6 +87,14 @@ const useStyles = makeStyles({
   },
   loading: { padding: tokens.spacingHorizontalL },
 });
+
+export function askAhead(
+  queries: QueryClient,
+  { workspace = "", experiment = "" }: Readonly<Record<string, string>>,
+  search: string,
+): void {
+  askForRunCharts(queries, workspace, [experiment], search);
+}
 
 export function ExperimentScreen() {
   const styles = useStyles();

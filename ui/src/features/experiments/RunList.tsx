@@ -11,12 +11,14 @@ import {
   DeleteRegular,
   TextBulletListTreeRegular,
 } from "@fluentui/react-icons";
-import { useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef } from "react";
 import { plural } from "@/lib/format.ts";
+import { readSearch, type Search } from "@/lib/search.ts";
 import { packKeys, unpackKeys } from "@/lib/urlState.ts";
 import { useSearchState } from "@/lib/useSearchState.ts";
+import { askForCharts } from "@/parts/compare/ahead.ts";
 import { Explorer } from "@/parts/compare/Explorer.tsx";
 import { useViewState } from "@/parts/compare/useViewState.ts";
 import { notify, notifyFailure } from "@/parts/notices.ts";
@@ -31,6 +33,30 @@ const useStyles = makeStyles({
   list: { display: "flex", flexGrow: 1, minHeight: 0, minWidth: 0 },
   icon: { color: tokens.colorBrandForeground1 },
 });
+
+/** What a list's own words in the address choose. */
+function chosenIn(search: Search): { readonly view: RunView; readonly isNested: boolean } {
+  return {
+    view: search["view"] === "deleted" ? "deleted" : "active",
+    isNested: search["nested"] !== "0",
+  };
+}
+
+/** What the charts of a link to such a list are drawn from, before there is a list. */
+export function askForRunCharts(
+  queries: QueryClient,
+  workspace: string,
+  experiments: readonly string[],
+  search: string,
+): void {
+  const { view, isNested } = chosenIn(readSearch(search));
+  const source = isNested
+    ? treeSource(workspace, experiments, view, UNFOLDED)
+    : runSource(workspace, experiments, view);
+  askForCharts(queries, source, search);
+}
+
+const UNFOLDED: Folding = { opened: [], folded: [], toggle: () => undefined };
 
 export interface RunListProps {
   readonly workspace: string;
@@ -49,8 +75,7 @@ export function RunList({ workspace, experiments, scope, label, empty }: RunList
   const queries = useQueryClient();
   const [search, changeSearch] = useSearchState();
   const [state, change, show] = useViewState(scope);
-  const view: RunView = search["view"] === "deleted" ? "deleted" : "active";
-  const isNested = search["nested"] !== "0";
+  const { view, isNested } = chosenIn(search);
   const folding = useFolding(search["open"] ?? "", search["folded"] ?? "", state.filter);
   const joined = experiments.join(" ");
   const source = useMemo(() => {

@@ -1,12 +1,21 @@
 /** All runs of a workspace, across its experiments. */
 import { BeakerRegular } from "@fluentui/react-icons";
+import type { QueryClient } from "@tanstack/react-query";
 import { useWorkspace } from "@/lib/workspace.ts";
 import { EmptyState } from "@/parts/EmptyState.tsx";
 import { RouteLink } from "@/parts/RouteLink.tsx";
 import { Screen } from "@/parts/Screen.tsx";
-import { RunList } from "./RunList.tsx";
+import { askForRunCharts, RunList } from "./RunList.tsx";
 
 const NO_EXPERIMENT: readonly string[] = [];
+
+export function askAhead(
+  queries: QueryClient,
+  { workspace = "" }: Readonly<Record<string, string>>,
+  search: string,
+): void {
+  askForRunCharts(queries, workspace, NO_EXPERIMENT, search);
+}
 
 export function RunsScreen() {
   const workspace = useWorkspace();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Series } from "@/parts/chart/frame.ts";
+import type { Series } from "@/parts/table/source.ts";
 import { askedFrom, joinSeries, sparkPoints } from "./liveSeries.ts";
 
 function series(points: readonly (readonly [time: number, step: number, value: number])[]): Series {

@@ -6,7 +6,7 @@
  * found when the series is asked for whole again.
  * Leaves to others: asking (`useRunSeries`), drawing.
  */
-import type { Series } from "@/parts/chart/frame.ts";
+import type { Series } from "@/parts/table/source.ts";
 
 /** Longer ones are asked for whole again, so that they are thinned anew. */
 export const JOINED_MAX = 4000;

@@ -9,7 +9,7 @@
 import { type QueryClient, useQueries, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { concerns, onChanges } from "@/api/events.ts";
-import type { Series } from "@/parts/chart/frame.ts";
+import type { Series } from "@/parts/table/source.ts";
 import { askedFrom, joinSeries, JOINED_MAX } from "./liveSeries.ts";
 import { loadSeries } from "./queries.ts";
 

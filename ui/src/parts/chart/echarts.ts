@@ -16,7 +16,7 @@ import {
 } from "echarts/components";
 import { graphic, init, use as register } from "echarts/core";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
-import { COURSE, type Course, isPointedAt, type Pen, traceCourse } from "./options/crowd.ts";
+import { COURSE, type CourseShape, isPointedAt, type Pen, traceCourse } from "./options/crowd.ts";
 
 register([
   BarChart,
@@ -35,17 +35,17 @@ register([
 ]);
 
 interface Placed {
-  readonly shape: Course;
+  readonly shape: CourseShape;
   transformCoordToLocal(x: number, y: number): number[];
 }
 
 const course = {
   type: COURSE,
-  buildPath: (pen: Pen, shape: object) => traceCourse(pen, shape as Course),
+  buildPath: (pen: Pen, shape: object) => traceCourse(pen, (shape as CourseShape).course),
   // Its own way of telling whether it is pointed at spares looking at every piece of every line.
   contain(this: Placed, x: number, y: number): boolean {
     const [localX = x, localY = y] = this.transformCoordToLocal(x, y);
-    return isPointedAt(this.shape, localX, localY);
+    return isPointedAt(this.shape.course, localX, localY);
   },
 };
 graphic.registerShape(COURSE, graphic.extendShape(course));

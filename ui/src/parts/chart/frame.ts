@@ -5,7 +5,7 @@
  * and text that is no number count as missing wherever numbers are drawn.
  * Leaves to others: fetching (`useFrame`), drawing (`options/`).
  */
-import type { Cell } from "../table/source.ts";
+import type { Cell, Series } from "../table/source.ts";
 import { timeAgo } from "@/lib/format.ts";
 import { shortText } from "../table/cellText.ts";
 import { columnOf } from "../table/columns.ts";
@@ -19,19 +19,6 @@ export interface Item {
   readonly run: string;
   readonly slot: number;
   readonly cells: Readonly<Record<string, Cell>>;
-}
-
-/** One metric of one run as the server thins it. */
-export interface Series {
-  readonly run: string;
-  readonly key: string;
-  readonly count: number;
-  readonly whole: boolean;
-  readonly steps: readonly number[];
-  readonly times: readonly number[];
-  readonly last: readonly (number | "NaN")[];
-  readonly min: readonly (number | null)[];
-  readonly max: readonly (number | null)[];
 }
 
 export interface Frame {

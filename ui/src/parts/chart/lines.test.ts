@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Frame, Item, Series } from "./frame.ts";
+import type { Series } from "../table/source.ts";
+import type { Frame, Item } from "./frame.ts";
 import { makeLines, resample } from "./lines.ts";
 import { draw } from "./options/draw.ts";
 import type { Look } from "./options/drawing.ts";

@@ -6,7 +6,8 @@
  * reckoned on one grid; a series counts where it has points on both sides, never beyond its ends.
  * Leaves to others: colours and axes.
  */
-import { type Frame, groupItems, type Item, numberOf, type Series } from "./frame.ts";
+import type { Series } from "../table/source.ts";
+import { type Frame, groupItems, type Item, numberOf } from "./frame.ts";
 import { smooth } from "./smoothing.ts";
 import { type ChartSpec, drawsSeries } from "./spec.ts";
 import { aggregate, band, fences } from "./statistics.ts";

@@ -15,7 +15,7 @@ export function useLook(element: RefObject<HTMLElement | null>): Look | null {
     const readLook = () => {
       const style = getComputedStyle(found);
       const token = (name: string) => style.getPropertyValue(`--${name}`).trim();
-      setLook({
+      const next: Look = {
         isDark: shown !== "light",
         text: token("colorNeutralForeground1"),
         faint: token("colorNeutralForeground3"),
@@ -23,7 +23,9 @@ export function useLook(element: RefObject<HTMLElement | null>): Look | null {
         ground: token("colorNeutralBackground1"),
         font: style.fontFamily,
         width: Math.round(found.clientWidth / 40) * 40,
-      });
+      };
+      // The observer speaks once without a reason; a look that is another one draws everything anew.
+      setLook((before) => (before && isSame(before, next) ? before : next));
     };
     let timer: ReturnType<typeof setTimeout> | undefined;
     // The theme's variables change with a class that is set after this effect.
@@ -40,4 +42,8 @@ export function useLook(element: RefObject<HTMLElement | null>): Look | null {
     };
   }, [element, shown]);
   return look;
+}
+
+function isSame(one: Look, other: Look): boolean {
+  return (Object.keys(one) as (keyof Look)[]).every((name) => one[name] === other[name]);
 }

@@ -19,18 +19,17 @@ import { type Rows, useFrame } from "../chart/useFrame.ts";
 import { splitId } from "../table/columns.ts";
 import type { TableSource } from "../table/source.ts";
 import { countOf } from "../table/sources.ts";
+import { CHARTS_AHEAD } from "./ahead.ts";
 import { DifferencesTable } from "./DifferencesTable.tsx";
 import { FilesDiff } from "./FilesDiff.tsx";
 import type { ChangeView } from "./useViewState.ts";
 import type { Pane, ViewState } from "./viewState.ts";
 
-// ECharts is most of the code of a comparison, and of no use before something is chosen. A link that
-// chooses rows has it fetched while the table is.
-const importChartGrid = () => import("../chart/ChartGrid.tsx");
-if (new URLSearchParams(window.location.search).has("rows")) void importChartGrid();
-const ChartGrid = lazy(async () => ({ default: (await importChartGrid()).ChartGrid }));
+// ECharts is most of the code of a comparison, and of no use before something is chosen.
+const ChartGrid = lazy(async () => ({
+  default: (await import("../chart/ChartGrid.tsx")).ChartGrid,
+}));
 const CHARTS_FIRST = 24;
-const CHARTS_AHEAD = 6;
 const METRIC = new Set(["metrics", "min", "max", "mean"]);
 const TABS: readonly (readonly [Pane, string])[] = [
   ["charts", "Charts"],
@@ -124,8 +123,8 @@ export function ComparisonPane({
   const [file, setFile] = useState("");
   const { selection, hidden } = state;
   const rows: Rows = useMemo(
-    () => ({ source, workspace, keys: selection, hidden: new Set(hidden) }),
-    [source, workspace, selection, hidden],
+    () => ({ source, keys: selection, hidden: new Set(hidden) }),
+    [source, selection, hidden],
   );
   const charts: readonly ChartSpec[] = useMemo(() => {
     if (state.charts !== null) return state.charts;

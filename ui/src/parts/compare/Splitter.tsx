@@ -2,7 +2,8 @@
  * Two panes above each other with an edge to drag: the lower one can be closed, shared or full.
  *
  * `share` is the lower pane's part of the height, 0 to 1; `onShare` hears of another. Keys on the
- * edge: Up and Down, Home (full), End (closed), Enter (closed and back).
+ * edge: Up and Down, Home (full), End (closed), Enter (closed and back). The upper pane is made when
+ * it is first in sight.
  */
 import { Button, makeStyles, tokens, Tooltip } from "@fluentui/react-components";
 import {
@@ -11,7 +12,7 @@ import {
   ChevronDownRegular,
   ChevronUpRegular,
 } from "@fluentui/react-icons";
-import { type ReactNode, useRef } from "react";
+import { type ReactNode, useRef, useState } from "react";
 
 export const USUAL_SHARE = 0.5;
 const STEP = 0.05;
@@ -77,6 +78,9 @@ export function Splitter(props: SplitterProps) {
   const share = props.isSplit ? props.share : 0;
   const isClosed = share <= 0;
   const isFull = share >= 1;
+  // What was never in sight has nothing to keep, and would ask for what nobody sees.
+  const [isUpperSeen, seeUpper] = useState(!isFull);
+  if (!isFull && !isUpperSeen) seeUpper(true);
   const settle = (next: number) =>
     onShare(next < LEAST ? 0 : next > 1 - LEAST ? 1 : Math.round(next * 100) / 100);
   return (
@@ -85,7 +89,7 @@ export function Splitter(props: SplitterProps) {
         className={styles.pane}
         style={{ flexGrow: 1 - share, flexBasis: 0, display: isFull ? "none" : undefined }}
       >
-        {upper}
+        {isUpperSeen && upper}
       </div>
       {props.isSplit && (
         <>

@@ -81,6 +81,29 @@ export interface ValueAsk {
   readonly limit: number;
 }
 
+/** One metric of one run as the server thins it. */
+export interface Series {
+  readonly run: string;
+  readonly key: string;
+  readonly count: number;
+  readonly whole: boolean;
+  readonly steps: readonly number[];
+  readonly times: readonly number[];
+  readonly last: readonly (number | "NaN")[];
+  readonly min: readonly (number | null)[];
+  readonly max: readonly (number | null)[];
+}
+
+/** Series of metrics that rows logged, cut into so many buckets of a stretch. */
+export interface SeriesAsk {
+  readonly rows: readonly string[];
+  readonly keys: readonly string[];
+  readonly x: "step" | "time" | "relative";
+  readonly start: number | null;
+  readonly end: number | null;
+  readonly buckets: number;
+}
+
 /** One thing to compare, as the comparison call names it. */
 export type ItemRef =
   { readonly run: string } | { readonly model: string; readonly version: number };
@@ -109,6 +132,8 @@ export interface TableSource {
   readonly searchTree?: (ask: TableAsk, signal?: AbortSignal) => Promise<Table>;
   columns(ask: ColumnAsk, signal?: AbortSignal): Promise<KnownColumns>;
   values(ask: ValueAsk, signal?: AbortSignal): Promise<readonly string[]>;
+  /** Series of the rows' runs; several rows of one run have them in common. */
+  series(ask: SeriesAsk, signal?: AbortSignal): Promise<readonly Series[]>;
   /** In a tree: open or fold the row; its `branch` says which it is now. */
   readonly toggleBranch?: (key: string) => void;
   item(key: string): ItemRef;

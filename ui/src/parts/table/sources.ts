@@ -51,6 +51,16 @@ export function versionSource(workspace: string, model: string): TableSource {
       );
       return found.values;
     },
+    series: async ({ rows, keys, ...cut }, signal) => {
+      const found = await ask(
+        api.POST("/api/v1/workspaces/{workspace}/models/{model}/series", {
+          params: { path },
+          body: { versions: rows.map(Number), keys: [...keys], ...cut },
+          ...(signal && { signal }),
+        }),
+      );
+      return found.series;
+    },
     item: (key) => ({ model, version: Number(key) }),
     label: (key, name) => labelled(`v${key}`, name),
   };
@@ -111,6 +121,16 @@ export function runSource(
         }),
       );
       return found.values;
+    },
+    series: async ({ rows, keys, ...cut }, signal) => {
+      const found = await ask(
+        api.POST("/api/v1/workspaces/{workspace}/series", {
+          params: { path },
+          body: { runs: [...rows], keys: [...keys], ...cut },
+          ...(signal && { signal }),
+        }),
+      );
+      return found.series;
     },
     item: (key) => ({ run: key }),
     label: (key, name) => (typeof name === "string" && name !== "" ? name : key.slice(-8)),

@@ -259,11 +259,9 @@ class Comparison(Reply):
     """The rows."""
 
 
-class SeriesQuery(Body):
-    """Which series, how finely, and of which stretch."""
+class Cut(Body):
+    """Which metrics' series, how finely, and of which stretch."""
 
-    runs: list[str]
-    """Run ids, at most 1000."""
     keys: list[str]
     """Metric names, at most 50; runs times keys at most 5000."""
     x: Literal["step", "time", "relative"] = "step"
@@ -274,6 +272,20 @@ class SeriesQuery(Body):
     """Last step, or last millisecond, included; to the end when left out."""
     buckets: int = 500
     """How many buckets a series is cut into at most, 1 to 10,000; a shorter series comes whole."""
+
+
+class SeriesQuery(Cut, kw_only=True):
+    """Series of these runs."""
+
+    runs: list[str]
+    """Run ids, at most 1000."""
+
+
+class VersionSeriesQuery(Cut, kw_only=True):
+    """Series of the runs that these versions come from."""
+
+    versions: list[int]
+    """Numbers of versions, at most 1000; those of one run count once."""
 
 
 class Series(Reply):

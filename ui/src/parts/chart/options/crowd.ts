@@ -11,10 +11,15 @@ import type { Line, Point } from "../lines.ts";
 import type { ChartSpec } from "../spec.ts";
 import { colourOf, isDrawn, type Look, safe } from "./drawing.ts";
 
-/** The shape of a line: its places in pixels, rising along x. */
+/** A line's places in pixels, rising along x. */
 export interface Course {
   readonly xs: Float64Array;
   readonly ys: Float64Array;
+}
+
+/** The shape of a line; ECharts copies lists that lie in a shape itself, at each update. */
+export interface CourseShape {
+  readonly course: Course;
 }
 
 export const COURSE = "course";
@@ -110,7 +115,7 @@ function seriesOf(
     if (line === undefined) return null;
     const points = pointsOf(line);
     const color = colourOf(slotOf(line), look);
-    const shape = placesOf(points, spec, (at) => api.coord([...at]));
+    const shape: CourseShape = { course: placesOf(points, spec, (at) => api.coord([...at])) };
     return {
       type: COURSE,
       shape,
