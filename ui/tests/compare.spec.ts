@@ -324,3 +324,12 @@ test("a fresh browser shows from the address what another shaped", async ({
   expect(new URL(other.url()).search).toBe(new URL(page.url()).search);
   await other.close();
 });
+
+test("a selection opens with charts of metrics that it has logged", async ({ page }) => {
+  await page.goto("/w/default/models/forest/list?rows=3");
+  await expect(page.getByRole("group", { name: "rmse by run name", exact: true })).toBeVisible();
+  const missing = page.getByRole("group", { name: "r2 by run name", exact: true });
+  await expect(missing).toHaveCount(0);
+  await page.goto("/w/default/models/forest/list?rows=3.4");
+  await expect(missing).toHaveCount(1);
+});

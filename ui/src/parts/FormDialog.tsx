@@ -106,7 +106,7 @@ export function FormDialog(props: FormDialogProps) {
                 type="submit"
                 appearance="primary"
                 disabledFocusable={isBusy || isRefused}
-                {...(isDangerous ? { className: styles.danger } : {})}
+                {...(isDangerous && !isBusy && !isRefused && { className: styles.danger })}
               >
                 {isBusy ? "Working…" : action}
               </Button>

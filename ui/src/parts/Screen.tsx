@@ -99,7 +99,7 @@ function Crumbs({ crumbs, title }: { crumbs: readonly ReactNode[]; title: string
         </Fragment>
       ))}
       <BreadcrumbItem className={styles.crumb}>
-        <Text aria-current="page" size={200} title={title}>
+        <Text aria-current="page" size={200} title={title} wrap={false} truncate>
           {title}
         </Text>
       </BreadcrumbItem>

@@ -51,6 +51,7 @@ const useStyles = makeStyles({
     gap: tokens.spacingHorizontalL,
     alignItems: "start",
   },
+  address: { overflowWrap: "anywhere" },
   error: { whiteSpace: "pre-wrap", overflowWrap: "anywhere", paddingBlock: "8px" },
 });
 
@@ -229,7 +230,11 @@ function Details({ workspace, job, isResultShown, onResult }: DetailsProps) {
             )
           }
         >
-          {isResultShown ? <Result workspace={workspace} job={job} /> : <code>{job.output}</code>}
+          {isResultShown ? (
+            <Result workspace={workspace} job={job} />
+          ) : (
+            <code className={styles.address}>{job.output}</code>
+          )}
         </Card>
       )}
       {job.receipt && <ReceiptView receipt={job.receipt} />}

@@ -29,7 +29,7 @@ import { RouteLink } from "@/parts/RouteLink.tsx";
 import { RunStatus } from "@/parts/RunStatus.tsx";
 import { Screen } from "@/parts/Screen.tsx";
 import { durationText } from "@/parts/table/cellText.ts";
-import { TimeText, useNow } from "@/parts/TimeText.tsx";
+import { Elapsed, TimeText } from "@/parts/TimeText.tsx";
 import {
   createSchedule,
   deleteSchedule,
@@ -279,9 +279,9 @@ export function ModelLink({ workspace, job }: { readonly workspace: string; read
 }
 
 export function Duration({ job }: { readonly job: Job }) {
-  const now = useNow();
   if (job.started_ms === null) return "–";
-  return durationText(Math.max(0, (job.ended_ms ?? now) - job.started_ms));
+  if (job.ended_ms === null) return <Elapsed since={job.started_ms} />;
+  return durationText(Math.max(0, job.ended_ms - job.started_ms));
 }
 
 /** A bar while a job runs, rows when it is done, why when it failed. */

@@ -79,7 +79,7 @@ function columnsOf(workspace: string, run: string): ListColumn<Metric>[] {
     {
       id: "value",
       title: "Latest",
-      track: "88px",
+      track: "104px",
       isNumber: true,
       render: (metric) => (
         <span title={wholeNumber(metric.value)}>{shortNumber(metric.value)}</span>
@@ -94,7 +94,7 @@ function columnsOf(workspace: string, run: string): ListColumn<Metric>[] {
     {
       id: "least",
       title: "Min",
-      track: "80px",
+      track: "104px",
       isNumber: true,
       isExtra: true,
       render: ({ min }) => min !== null && <span title={wholeNumber(min)}>{shortNumber(min)}</span>,
@@ -102,7 +102,7 @@ function columnsOf(workspace: string, run: string): ListColumn<Metric>[] {
     {
       id: "greatest",
       title: "Max",
-      track: "80px",
+      track: "104px",
       isNumber: true,
       isExtra: true,
       render: ({ max }) => max !== null && <span title={wholeNumber(max)}>{shortNumber(max)}</span>,

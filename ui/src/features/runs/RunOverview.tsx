@@ -13,7 +13,7 @@ import { isLiveStatus, RunStatus } from "@/parts/RunStatus.tsx";
 import { durationText } from "@/parts/table/cellText.ts";
 import type { Row } from "@/parts/table/source.ts";
 import { TagList } from "@/parts/TagList.tsx";
-import { TimeText, useNow } from "@/parts/TimeText.tsx";
+import { Elapsed, TimeText } from "@/parts/TimeText.tsx";
 import { childrenQuery, type Run, type RunModel, runQuery, tagRun } from "./queries.ts";
 import { RunMetricTable } from "./RunMetricTable.tsx";
 
@@ -148,11 +148,14 @@ function sourceText(code: Run["code"]): string {
 }
 
 function Duration({ run }: { readonly run: Run }) {
-  const now = useNow();
   if (run.start_ms === null) return null;
   if (run.end_ms !== null) return durationText(run.end_ms - run.start_ms);
   if (!isLiveStatus(run.status)) return null;
-  return `${durationText(Math.max(0, now - run.start_ms))} so far`;
+  return (
+    <>
+      <Elapsed since={run.start_ms} /> so far
+    </>
+  );
 }
 
 function Commit({ code }: { readonly code: Run["code"] }) {
@@ -240,7 +243,6 @@ function Models({
 
 function Children({ workspace, run }: RunOverviewProps) {
   const styles = useStyles();
-  const now = useNow();
   const found = useQuery(childrenQuery(workspace, run.id, run.experiment)).data;
   if (!found || found.total === 0) return null;
   const columns: ListColumn<Row>[] = [
@@ -273,11 +275,11 @@ function Children({ workspace, run }: RunOverviewProps) {
       track: "96px",
       isNumber: true,
       render: (row) =>
-        typeof row.cells[3] === "number"
-          ? durationText(row.cells[3])
-          : typeof row.cells[2] === "number" && isLiveStatus(String(row.cells[1]))
-            ? durationText(Math.max(0, now - row.cells[2]))
-            : null,
+        typeof row.cells[3] === "number" ? (
+          durationText(row.cells[3])
+        ) : typeof row.cells[2] === "number" && isLiveStatus(String(row.cells[1])) ? (
+          <Elapsed since={row.cells[2]} />
+        ) : null,
     },
   ];
   return (

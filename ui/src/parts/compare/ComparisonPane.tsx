@@ -12,12 +12,13 @@ import {
   Text,
   tokens,
 } from "@fluentui/react-components";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { useShownLook } from "@/lib/look.ts";
 import { type ChartSpec, usualCharts } from "../chart/spec.ts";
 import { type Rows, useFrame } from "../chart/useFrame.ts";
 import { splitId } from "../table/columns.ts";
-import type { TableSource } from "../table/source.ts";
+import { filterOfKeys, type TableSource } from "../table/source.ts";
 import { countOf } from "../table/sources.ts";
 import { CHARTS_AHEAD } from "./ahead.ts";
 import { DifferencesTable } from "./DifferencesTable.tsx";
@@ -30,6 +31,7 @@ const ChartGrid = lazy(async () => ({
   default: (await import("../chart/ChartGrid.tsx")).ChartGrid,
 }));
 const CHARTS_FIRST = 24;
+const METRICS_LOOKED_AT = 100;
 const METRIC = new Set(["metrics", "min", "max", "mean"]);
 const TABS: readonly (readonly [Pane, string])[] = [
   ["charts", "Charts"],
@@ -103,6 +105,36 @@ function Places({ count }: { count: number }) {
   );
 }
 
+/** Those of the metrics shown that a chosen row has logged, or all where none has; undefined until it is known. */
+function useLogged(
+  { source, keys }: Rows,
+  shown: readonly string[],
+  isWanted: boolean,
+): readonly string[] | undefined {
+  const metrics = useMemo(
+    () => shown.filter((id) => METRIC.has(splitId(id).prefix)).slice(0, METRICS_LOOKED_AT),
+    [shown],
+  );
+  const { data, isError } = useQuery({
+    queryKey: [...source.id, "logged", metrics, keys.join(" ")],
+    queryFn: ({ signal }) =>
+      source.search(
+        { columns: metrics, filter: filterOfKeys(source, keys), orderBy: [], offset: 0 },
+        signal,
+      ),
+    enabled: isWanted && metrics.length > 0 && keys.length > 0,
+    placeholderData: keepPreviousData,
+    meta: { watch: source.watch },
+  });
+  return useMemo(() => {
+    const found = data?.columns.flatMap(({ id }, n) =>
+      data.rows.some((row) => row.cells[n] !== null) ? [id] : [],
+    );
+    if (found === undefined && metrics.length > 0 && !isError) return undefined;
+    return found === undefined || found.length === 0 ? metrics : found;
+  }, [data, metrics, isError]);
+}
+
 export interface ComparisonPaneProps extends PaneTabsProps {
   readonly workspace: string;
   /** The columns that the table shows; its metrics are charted when no charts were chosen. */
@@ -126,14 +158,15 @@ export function ComparisonPane({
     () => ({ source, keys: selection, hidden: new Set(hidden) }),
     [source, selection, hidden],
   );
-  const charts: readonly ChartSpec[] = useMemo(() => {
-    if (state.charts !== null) return state.charts;
-    const metrics = shown.filter((id) => METRIC.has(splitId(id).prefix));
-    return usualCharts(metrics.slice(0, CHARTS_FIRST));
-  }, [state.charts, shown]);
+  const logged = useLogged(rows, shown, state.charts === null && state.pane === "charts");
+  const charts: readonly ChartSpec[] | undefined = useMemo(
+    () => state.charts ?? (logged && usualCharts(logged.slice(0, CHARTS_FIRST))),
+    [state.charts, logged],
+  );
   const items = useMemo(() => selection.map((key) => source.item(key)), [source, selection]);
   const baseline = Math.max(0, selection.indexOf(state.baseline));
   if (state.pane === "charts") {
+    if (charts === undefined) return <Places count={CHARTS_AHEAD} />;
     return (
       <div className={styles.scroll}>
         {charts.slice(0, CHARTS_AHEAD).map((chart) => (

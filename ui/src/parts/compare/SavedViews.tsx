@@ -84,7 +84,7 @@ export function SavedViews({ workspace, scope, state, onShow }: SavedViewsProps)
               <MenuItem>{view.name}</MenuItem>
             </MenuTrigger>
             <MenuPopover>
-              <MenuList>
+              <MenuList hasIcons>
                 <MenuItem onClick={() => onShow(searchOf(view.document))}>Show</MenuItem>
                 <MenuItem icon={<SaveRegular />} onClick={() => void update(view)}>
                   Keep what is shown now
@@ -105,7 +105,7 @@ export function SavedViews({ workspace, scope, state, onShow }: SavedViewsProps)
           <Button icon={<BookmarkRegular />}>Views</Button>
         </MenuTrigger>
         <MenuPopover>
-          <MenuList>
+          <MenuList hasIcons>
             {group(
               "Mine",
               views.filter((view) => !view.shared),

@@ -75,6 +75,7 @@ export function HeaderMenu(props: HeaderMenuProps) {
     >
       <MenuPopover>
         <MenuList
+          hasIcons
           checkedValues={{ summary: [prefix] }}
           onCheckedValueChange={(_event, data) => {
             const [summary] = data.checkedItems;
