@@ -76,13 +76,26 @@ class Disk:
         subprocess.run(["mount", "-o", f"remount,{mode}", self.folder], check=True)
 
 
+DISK_OF = "heddle-test-"  # and the process that mounted it
+
+
+def unmount_abandoned() -> None:
+    """Take away the disks of test runs that were killed: a mounted folder cannot be removed."""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        source, folder = line.split()[:2]
+        owner = source.removeprefix(DISK_OF)
+        if owner != source and not Path(f"/proc/{owner}").exists():
+            subprocess.run(["umount", "-l", folder], check=False)
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """A file system of 12 MB in memory; needs the right to mount one."""
+    unmount_abandoned()
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "heddle-test", folder],
+        ["mount", "-t", "tmpfs", "-o", "size=12m", f"{DISK_OF}{os.getpid()}", folder],
         capture_output=True,
         text=True,
         check=False,
