@@ -90,11 +90,46 @@ def build_parser() -> argparse.ArgumentParser:
     _settings(migrate, ["data", "database"])
     migrate.set_defaults(command=_migrate)
     job_commands.add_commands(commands, _there)
+    _add_import(commands)
     _add_keeping(commands)
     _add_reading(commands)
     add_predict(commands)
     add_answer(commands)
     return parser
+
+
+def _add_import(commands: Any) -> None:
+    importing = commands.add_parser(
+        "import",
+        help="take over what an MLflow server holds",
+        description="Take over experiments, runs, models and files of an MLflow server. What is here"
+        " already stays as it is, so it can be done again. Heddle's own server may run meanwhile.",
+        epilog="heddle import mlflow.db --files mlflow-artifacts:/=./mlartifacts",
+    )
+    importing.add_argument(
+        "source",
+        metavar="MLFLOW_DATABASE",
+        help="the file of its SQLite database, or postgresql://user@host/name",
+    )
+    importing.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="ADDRESS[=PLACE]",
+        help="take files whose address begins so, from the folder or object store where they lie"
+        " now; may be repeated. No other files are read",
+    )
+    importing.add_argument(
+        "--leave-files", action="store_true", help="go on though files elsewhere stay behind"
+    )
+    importing.add_argument(
+        "--workspace", help="the workspace that takes everything (that of the same name)"
+    )
+    importing.add_argument(
+        "--dry-run", action="store_true", help="say what there is, and where its files lie"
+    )
+    _store(importing)
+    importing.set_defaults(command=_import)
 
 
 def _add_keeping(commands: Any) -> None:
@@ -220,6 +255,22 @@ def _migrate(args: argparse.Namespace) -> None:
         print("Schema brought up to date." if database.migrate() else "Nothing to do.")
     finally:
         database.close()
+
+
+def _import(args: argparse.Namespace) -> int:
+    from heddle.importer import command  # noqa: PLC0415 -- only here
+
+    settings = from_environment(data=args.data, database=args.database, artifacts=args.artifacts)
+    return command.take_over(
+        args.source,
+        named=args.files,
+        workspace=args.workspace,
+        leave_files=args.leave_files,
+        dry_run=args.dry_run,
+        as_json=args.json,
+        database_url=settings.database_url,
+        artifacts_url=settings.artifacts_url,
+    )
 
 
 def _there(args: argparse.Namespace) -> Settings:

@@ -153,7 +153,7 @@ class CloudIncoming:
         self._open = True
         self._is_part = "." in key
         self.size_bytes = 0
-        self._writer = _on_store(
+        self._writer = on_store(
             obstore.open_writer,
             store,
             key,
@@ -171,26 +171,26 @@ class CloudIncoming:
         for part in parts:
             self._hash.update(part)
             self.size_bytes += len(part)
-        _on_store(self._writer.write, b"".join(parts))
+        on_store(self._writer.write, b"".join(parts))
 
     def finish(self) -> None:
         """Complete the upload; raises ``Unavailable``."""
-        _on_store(self._writer.close)
+        on_store(self._writer.close)
         self._open = False
 
     def place(self) -> None:
         """Copy, within the store, to the digest's name."""
-        _on_store(obstore.copy, self._store, self._key, key_of(self.digest))
+        on_store(obstore.copy, self._store, self._key, key_of(self.digest))
 
     def drop(self) -> None:
         """Remove what was received, unless it is a finished part."""
         if self._open:
             with suppress(Unavailable):
-                _on_store(self._writer.close)
+                on_store(self._writer.close)
         elif self._is_part:
             return
         with suppress(Unavailable, FileNotFoundError):
-            _on_store(obstore.delete, self._store, self._key)
+            on_store(obstore.delete, self._store, self._key)
 
 
 class CloudStore:
@@ -208,7 +208,7 @@ class CloudStore:
     def size_of(self, digest: str) -> int | None:
         """The size of a content, None if it is not here."""
         try:
-            found: int = _on_store(obstore.head, self._store, key_of(digest))["size"]
+            found: int = on_store(obstore.head, self._store, key_of(digest))["size"]
         except FileNotFoundError:
             return None
         return found
@@ -225,15 +225,15 @@ class CloudStore:
             options = {"range": (start, end)}
         elif start:
             options = {"range": {"offset": start}}
-        answer = _on_store(obstore.get, self._store, key, options=options)
+        answer = on_store(obstore.get, self._store, key, options=options)
         stream = iter(answer.stream(min_chunk_size=BLOCK))
-        while (block := _on_store(next, stream, None)) is not None:
+        while (block := on_store(next, stream, None)) is not None:
             yield bytes(block)
 
     def remove(self, digest: str) -> None:
         """Remove a content; one that is not here is removed already."""
         with suppress(FileNotFoundError):
-            _on_store(obstore.delete, self._store, key_of(digest))
+            on_store(obstore.delete, self._store, key_of(digest))
 
     def contents(self) -> Iterator[tuple[str, int, int]]:
         """Every content here: digest, size, when it was placed (in ms)."""
@@ -256,7 +256,7 @@ class CloudStore:
         """Remove the parts numbered 1 to ``count``, as far as they came."""
         for number in range(1, count + 1):
             with suppress(FileNotFoundError):
-                _on_store(obstore.delete, self._store, part_key(upload, number))
+                on_store(obstore.delete, self._store, part_key(upload, number))
 
     def clear_incoming(self, older_than_ms: int, *, dry_run: bool) -> tuple[int, int]:
         """Remove what was left in ``incoming`` since before a time: how many, and bytes."""
@@ -268,14 +268,12 @@ class CloudStore:
                     size_bytes += item["size"]
                     if not dry_run:
                         with suppress(FileNotFoundError):
-                            _on_store(obstore.delete, self._store, item["path"])
+                            on_store(obstore.delete, self._store, item["path"])
         return count, size_bytes
 
     def sign(self, digest: str, wait_s: int) -> str | None:
         """An address that lets anybody read a content for some seconds."""
-        return _on_store(
-            obstore.sign, self._store, "GET", key_of(digest), timedelta(seconds=wait_s)
-        )
+        return on_store(obstore.sign, self._store, "GET", key_of(digest), timedelta(seconds=wait_s))
 
 
 def key_of(digest: str) -> str:
@@ -291,7 +289,7 @@ def part_key(upload: str, number: int) -> str:
     return f"incoming/{uuid.UUID(upload).hex}.{int(number)}"
 
 
-def _on_store(call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+def on_store(call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
     """``call`` with a failure of the object store as ours; ``FileNotFoundError`` stays."""
     try:
         return call(*given, **named)

@@ -168,6 +168,12 @@ class Tx:
         other.workspace_id, other.workspace = workspace_id, workspace
         return other
 
+    def at(self, now_ms: int, actor: str) -> Tx:
+        """The same transaction at another time and by another hand, for what happened elsewhere."""
+        other = self.beside(self.workspace_id, self.workspace)
+        other.now_ms, other.actor = now_ms, actor
+        return other
+
     def changed(self, kind: str, key: str, action: str, parent: str = "") -> None:
         """Note a change for those who watch; they hear of it once it is committed."""
         self.changes.append(Change(self.workspace, kind, key, action, parent))

@@ -144,6 +144,29 @@ def create_version(
         logged_model_uid=logged_model_uid,
         is_prompt=bool(models.is_prompt_label(labels)),
     )
+    return register(
+        tx,
+        name=name,
+        origin=origin,
+        run_link=run_link,
+        description=description,
+        pairs=labels.items(),
+    )
+
+
+def register(
+    tx: Tx,
+    *,
+    name: str,
+    origin: Origin,
+    run_link: str = "",
+    description: str = "",
+    pairs: Iterable[Pair] = (),
+    status: str = versions.READY,
+    status_message: str = "",
+) -> Version:
+    """Register a version from a resolved source, its texts checked; raises ``NotFound``."""
+    labels = dict(pairs)
     model_id, number = models.next_number(tx, name)
     manifest_id = None
     if origin.manifest_id is not None:
@@ -158,8 +181,8 @@ def create_version(
         "run_link": run_link,
         "registered_by": tx.actor,
         "stage": "None",
-        "status": versions.READY,
-        "status_message": "",
+        "status": status,
+        "status_message": status_message,
         "manifest_id": manifest_id,
     }
     version_id: int = tx.one(_insert, uid=new_uid(), **row)[0]
@@ -169,8 +192,8 @@ def create_version(
         scans.wait(tx, version_id)
     if labels:
         versions.tags.add(tx, version_id, labels.items())
-    if logged_model_uid:
-        note_version(tx, logged_model_uid, name, number)
+    if origin.logged is not None:
+        note_version(tx, origin.logged.uid, name, number)
     history.record(tx, model_id, "created", version=number, after=origin.source)
     versions.announce(tx, made, "created")
     return made

@@ -123,6 +123,26 @@ _insert = Statement(
     .on_conflict_do_nothing()
     .returning(experiments.c.id)
 )
+_ADOPTED = (
+    "workspace_id", "name", "artifact_location", "created_ms", "updated_ms", "deleted_ms",
+)  # fmt: skip
+_adopt, _adopt_under_id = (
+    Statement(
+        upsert(experiments)
+        .values({c: sa.bindparam(c) for c in columns})
+        .on_conflict_do_nothing()
+        .returning(experiments.c.id)
+    )
+    for columns in (_ADOPTED, ("id", *_ADOPTED))
+)
+# PostgreSQL's own counter does not see ids that were chosen, and would give them out again.
+_count_on = Statement(
+    sa.text(
+        "SELECT setval('experiments_id_seq', greatest((SELECT max(id) FROM experiments),"
+        " (SELECT last_value FROM experiments_id_seq)))"
+    ),
+    anywhere=True,
+)
 _locate = Statement(
     sa.update(experiments)
     .where(_in_workspace, experiments.c.id == sa.bindparam("id"))
@@ -163,6 +183,52 @@ def create_experiment(
     tags.add(tx, experiment_id, pairs)
     tx.changed("experiment", str(experiment_id), "created")
     return experiment_id
+
+
+def adopt_experiment(
+    tx: Tx,
+    *,
+    wanted_id: int,
+    name: str,
+    created_ms: int,
+    updated_ms: int,
+    deleted_ms: int | None,
+    artifact_location: str = "",
+    pairs: Iterable[Pair] = (),
+) -> tuple[int, bool]:
+    """Take over an experiment of another server, under its own id where that is free.
+
+    Returns its id here, and whether it was made.
+
+    One of the same name, deleted if the other is, is the same: it gets the tags that it lacks.
+    Raises ``Invalid``, and ``AlreadyExists`` if its name came to be taken meanwhile.
+    """
+    check_name(name)
+    check_location(artifact_location)
+    there = find_experiment(tx, name)
+    if there is not None and (there.deleted_ms is None) == (deleted_ms is None):
+        had = {key for key, _ in there.tags}
+        tags.add(tx, there.id, [pair for pair in pairs if pair[0] not in had])
+        return there.id, False
+    row = {
+        "name": name,
+        "artifact_location": artifact_location.rstrip("/"),
+        "created_ms": created_ms,
+        "updated_ms": updated_ms,
+        "deleted_ms": deleted_ms,
+    }
+    made = tx.one(_adopt_under_id, id=wanted_id, **row)
+    if made is not None and tx.dialect == "postgresql":
+        tx.one(_count_on)
+    made = made or tx.one(_adopt, **row)
+    if made is None:
+        raise AlreadyExists(f"Experiment '{name}' already exists.")
+    experiment_id: int = made[0]
+    if not artifact_location:
+        tx.run(_locate, id=experiment_id, artifact_location=default_location(tx, experiment_id))
+    tags.add(tx, experiment_id, pairs)
+    tx.changed("experiment", str(experiment_id), "created")
+    return experiment_id, True
 
 
 def check_location(location: str) -> None:

@@ -8,7 +8,6 @@ workspace itself.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,9 +18,8 @@ from heddle.db.statement import Statement, here
 from heddle.db.tx import DEFAULT_WORKSPACE, Tx
 from heddle.errors import Invalid, NotFound
 from heddle.tracking.logged_models import logged_models
-from heddle.tracking.runs import runs
+from heddle.tracking.runs import UID, runs
 
-_UID = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _TABLES = {"run": runs, "model": logged_models}
 _find = {
     kind: Statement(
@@ -100,7 +98,7 @@ def find_place(tx: Tx, path: str) -> Place:
     """Whose file a checked path (without workspace) names; never fails."""
     parts = path.split("/")
     for at in range(1, len(parts)):
-        if parts[at] != "artifacts" or not _UID.fullmatch(parts[at - 1]):
+        if parts[at] != "artifacts" or not UID.fullmatch(parts[at - 1]):
             continue
         kind = "model" if at > 1 and parts[at - 2] == "models" else "run"
         row = tx.one(_find[kind], uid=parts[at - 1])

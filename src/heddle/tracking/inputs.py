@@ -276,6 +276,24 @@ def log_outputs(tx: Tx, uid: str, outputs: Sequence[ModelOutput]) -> None:
     tx.changed("run", uid, "logged", str(experiment_id))
 
 
+def adopt(
+    tx: Tx,
+    run_id: int,
+    experiment_id: int,
+    *,
+    used: Sequence[DatasetInput],
+    model_uids: Iterable[str],
+    outputs: Iterable[ModelOutput],
+) -> None:
+    """Note what a run that is taken over used and made; raises ``Invalid``."""
+    for item in used:
+        check_dataset(item.dataset)
+        _use(tx, run_id, experiment_id, item)
+    rows = [(run_id, 0, model_uid, 0) for model_uid in model_uids]
+    rows += [(run_id, 1, item.model_uid, item.step) for item in outputs]
+    tx.insert_many(_insert_models, rows)
+
+
 def find_uses(tx: Tx, experiment_ids: Sequence[int], *, limit: int) -> list[DatasetUse]:
     """Which data sets runs of these experiments used and for what, each once, in order of names."""
     return [DatasetUse(*row) for row in tx.all(_find_uses, ids=experiment_ids, limit=limit)]

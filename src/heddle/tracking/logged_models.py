@@ -27,9 +27,9 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Bulk, Statement, among, here, is_here
+from heddle.db.statement import Bulk, Statement, among, here, is_here, upsert
 from heddle.db.tx import Tx
-from heddle.errors import Invalid, NotFound
+from heddle.errors import AlreadyExists, Invalid, NotFound
 from heddle.keys import check_any_key, check_key, check_text
 from heddle.search.fields import Attribute, Catalogue, Keyed
 from heddle.search.sql import search_ids, where
@@ -38,6 +38,7 @@ from heddle.tracking.experiments import files_below, living_experiment
 from heddle.tracking.metrics import check_point, storable
 from heddle.tracking.params import as_number, check_params
 from heddle.tracking.run_names import random_name
+from heddle.tracking.runs import UID
 
 NAME_MAX = 500
 TAG_VALUE_MAX = 100_000
@@ -185,6 +186,12 @@ _insert = Statement(
     .values({c: sa.bindparam(c) for c in _INSERTED})
     .returning(logged_models.c.id)
 )
+_adopt = Statement(
+    upsert(logged_models)
+    .values({c: sa.bindparam(c) for c in _INSERTED})
+    .on_conflict_do_nothing()
+    .returning(logged_models.c.id)
+)
 _update = Statement(
     sa.update(logged_models)
     .where(_here, _uid)
@@ -207,13 +214,11 @@ _load_metrics = Statement(
     .where(among(_m.model_id, "ids"))
     .order_by(_m.model_id, _m.key, _m.timestamp_ms, _m.step)
 )  # fmt: skip
-_ids = Statement(
-    sa.select(logged_models.c.uid, logged_models.c.id).where(
-        logged_models.c.workspace_id == here(),
-        among(logged_models.c.uid, "uids"),
-        logged_models.c.deleted_ms.is_(None),
-    )
+_named = sa.select(logged_models.c.uid, logged_models.c.id).where(
+    logged_models.c.workspace_id == here(), among(logged_models.c.uid, "uids")
 )
+_uids = Statement(_named)
+_ids = Statement(_named.where(logged_models.c.deleted_ms.is_(None)))
 _insert_metrics = Bulk(
     logged_model_metrics,
     (
@@ -295,6 +300,58 @@ def create(
     return get_full(tx, uid)
 
 
+def adopt(
+    tx: Tx,
+    *,
+    uid: str,
+    experiment_id: int,
+    name: str,
+    model_type: str,
+    status: str,
+    status_message: str,
+    source_run_uid: str,
+    location: str,
+    created_ms: int,
+    updated_ms: int,
+    params: Sequence[Pair],
+    pairs: Iterable[Pair],
+) -> int:
+    """Take over a logged model of another server as it is there, under its own uid; its id here.
+
+    ``location`` is where its files are addressed. Raises ``Invalid``, and ``AlreadyExists`` for a uid
+    that is taken.
+    """
+    if not UID.fullmatch(uid):
+        raise Invalid(f"A logged model cannot be called {uid!r}.")
+    if status not in STATUSES:
+        raise Invalid(f"Invalid model status {status!r}; use one of {', '.join(STATUSES)}.")
+    check_text(name, "The model name", NAME_MAX)
+    check_text(model_type, "The model type", NAME_MAX)
+    check_params(params, check_any_key)
+    row = tx.one(
+        _adopt,
+        experiment_id=experiment_id,
+        uid=uid,
+        name=name,
+        model_type=model_type,
+        status=status,
+        status_message=status_message,
+        source_run_uid=source_run_uid,
+        artifact_uri=location,
+        created_ms=created_ms,
+        updated_ms=updated_ms,
+    )
+    if row is None:
+        raise AlreadyExists(
+            f"There is a logged model with ID '{uid}' already, maybe in another workspace."
+        )
+    model_id: int = row[0]
+    _write_params(tx, model_id, params)
+    tags.add(tx, model_id, pairs)
+    tx.changed("logged_model", uid, "created", str(experiment_id))
+    return model_id
+
+
 def _write_params(tx: Tx, model_id: int, params: Sequence[Pair]) -> None:
     tx.insert_many(
         _insert_params, [(model_id, key, value, as_number(value)) for key, value in params]
@@ -307,6 +364,11 @@ def get(tx: Tx, uid: str, *, deleted: bool = False) -> LoggedModel:
     if row is None or (row[-2] is not None and not deleted):
         raise NotFound(f"Logged model with ID '{uid}' not found.")
     return LoggedModel(*row)
+
+
+def find_ids(tx: Tx, uids: Sequence[str]) -> dict[str, int]:
+    """The ids of those logged models that exist here, deleted or not, by uid."""
+    return dict(tx.all(_uids, uids=uids))
 
 
 def get_full(tx: Tx, uid: str, *, deleted: bool = False) -> FullLoggedModel:

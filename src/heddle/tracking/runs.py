@@ -7,6 +7,7 @@ finds the run in the caller's workspace, refuses deleted ones, and raises the re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,9 +22,9 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Statement, among, here, is_here
+from heddle.db.statement import Statement, among, here, is_here, upsert
 from heddle.db.tx import Tx
-from heddle.errors import Invalid, NotFound, WrongState
+from heddle.errors import AlreadyExists, Invalid, NotFound, WrongState
 from heddle.keys import check_any_key, check_text
 from heddle.tags import Pair, Tags
 from heddle.tracking.experiments import (
@@ -42,6 +43,8 @@ NAME_TAG = "mlflow.runName"
 TAG_VALUE_MAX = 100_000
 NAME_MAX = 8000
 USER_MAX = 256
+UID = re.compile(r"[A-Za-z0-9_-]{1,256}")
+"""What a run or a logged model may be called."""
 
 runs = sa.Table(
     "runs",
@@ -102,6 +105,12 @@ _INSERTED = (
 )  # fmt: skip
 _insert = Statement(
     sa.insert(runs).values({c: sa.bindparam(c) for c in _INSERTED}).returning(runs.c.id)
+)
+_adopt = Statement(
+    upsert(runs)
+    .values({c: sa.bindparam(c) for c in (*_INSERTED, "end_ms", "deleted_ms")})
+    .on_conflict_do_nothing()
+    .returning(runs.c.id)
 )
 _update = Statement(
     sa.update(runs)
@@ -172,6 +181,52 @@ def create_run(
     return Run(
         row[0], experiment_id, uid, name, user_id, RUNNING, start_ms, None, location, None, 1
     )
+
+
+def adopt_run(
+    tx: Tx,
+    *,
+    uid: str,
+    experiment_id: int,
+    name: str,
+    user_id: str,
+    status: str,
+    start_ms: int | None,
+    end_ms: int | None,
+    deleted_ms: int | None,
+    location: str,
+    pairs: Iterable[Pair],
+) -> int:
+    """Take over a run of another server as it is there, under its own uid; its id here.
+
+    ``location`` is where its files are addressed. Raises ``Invalid``, and ``AlreadyExists`` for a uid
+    that is taken.
+    """
+    if not UID.fullmatch(uid):
+        raise Invalid(f"A run cannot be called {uid!r}.")
+    if status not in STATUSES:
+        raise Invalid(f"Invalid run status {status!r}; use one of {', '.join(STATUSES)}.")
+    check_text(name, "The run name", NAME_MAX)
+    check_text(user_id, "The user id", USER_MAX)
+    row = tx.one(
+        _adopt,
+        experiment_id=experiment_id,
+        uid=uid,
+        name=name,
+        user_id=user_id,
+        status=status,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        deleted_ms=deleted_ms,
+        artifact_uri=location,
+        created_ms=tx.now_ms if start_ms is None else start_ms,
+    )
+    if row is None:
+        raise AlreadyExists(f"There is a run with id={uid} already, maybe in another workspace.")
+    run_id: int = row[0]
+    tags.add(tx, run_id, {**dict(pairs), NAME_TAG: name}.items())
+    tx.changed("run", uid, "created", str(experiment_id))
+    return run_id
 
 
 def get_run(tx: Tx, uid: str) -> Run:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from differential.conversation import Conversation
 from differential.differences import Difference, read_page
 from differential.exchange import Side
-from differential.servers import mlflow_server
+from mlflow_server import mlflow_server
 from postgres_server import Postgres
 from running_servers import heddle_server
 

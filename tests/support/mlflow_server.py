@@ -1,8 +1,8 @@
-"""MLflow's own server, which Heddle is compared with.
+"""MLflow's own server, which Heddle is compared with and takes over from.
 
 MLflow lives in a virtual environment built once from `mlflow-requirements.txt` and kept under
 `.cache/peers` of the checkout, named for that file's hash, so a changed pin makes a new one.
-Leaves starting and ending it to `running_servers`, talking to it to `exchange`.
+Leaves starting and ending it to `running_servers`.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from running_servers import free_port, running
 
 HERE = Path(__file__).parent
-CHECKOUT = HERE.parents[2]
+CHECKOUT = HERE.parents[1]
 REQUIREMENTS = HERE / "mlflow-requirements.txt"
 
 
