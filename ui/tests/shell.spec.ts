@@ -31,6 +31,19 @@ test("an address that leads nowhere says so and leads back", async ({ page }) =>
   await expect(page).toHaveURL(/\/$/);
 });
 
+test.describe("a page that cannot be fetched whole", () => {
+  test.use({ expected: /ERR_FAILED/ });
+  test("says so and can be loaded again", async ({ page }) => {
+    await page.route("**/assets/start-*.js", (route) => route.abort());
+    await page.goto("/");
+    await expect(page.getByRole("alert")).toContainText("could not be fetched whole");
+    await expectAccessible(page);
+    await page.unroute("**/assets/start-*.js");
+    await page.getByRole("button", { name: "Load again" }).click();
+    await expect(page.getByRole("heading", { name: "Welcome to Heddle" })).toBeVisible();
+  });
+});
+
 test("a workspace is made, renamed, opened and deleted", async ({ page }) => {
   await page.goto("/workspaces");
   await page.getByRole("button", { name: "New workspace" }).click();

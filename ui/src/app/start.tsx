@@ -9,9 +9,13 @@ import { isAsking, screenAt } from "./screens.ts";
 
 const { pathname, search } = window.location;
 const screen = screenAt(pathname);
-void screen?.fetch().then((code) => {
-  if (isAsking(code)) code.askAhead(queries, screen.params, search);
-});
+screen?.fetch().then(
+  (code) => {
+    if (isAsking(code)) code.askAhead(queries, screen.params, search);
+  },
+  // The router asks for it again, and says what failed.
+  () => undefined,
+);
 const root = document.getElementById("root");
 if (root) {
   followWorkspace(queries, addressedWorkspace());

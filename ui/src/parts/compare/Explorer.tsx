@@ -27,8 +27,8 @@ import {
   CopyRegular,
   DismissRegular,
 } from "@fluentui/react-icons";
-import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useCallback, useMemo, useRef, useState } from "react";
+import { useIsFetching, useQuery } from "@tanstack/react-query";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { asFailure } from "@/api/client.ts";
 import { useShortcuts } from "@/lib/keyboard.ts";
 import { useShownLook } from "@/lib/look.ts";
@@ -56,6 +56,8 @@ import type { ViewState } from "./viewState.ts";
 
 const CONSTANT_ROWS = 1000;
 const EXPORT_ROWS = 2000;
+/** How long no series are asked for until it is taken that no more will be. */
+const SETTLED_MS = 300;
 
 const useStyles = makeStyles({
   explorer: { display: "flex", flexDirection: "column", flexGrow: 1, minHeight: 0, minWidth: 0 },
@@ -108,7 +110,11 @@ const BEST = { lower: "min", higher: "max", none: undefined } as const;
 export function Explorer(props: ExplorerProps) {
   const { source, workspace, state, change } = props;
   const styles = useStyles();
-  const catalogue = useColumns(source);
+  const areChartsThere = useChartsThere(source);
+  // Charts in full height that a link names are drawn without it, and sooner.
+  const isListHidden = state.selection.length > 0 && state.share >= 1;
+  const isNeeded = !isListHidden || state.charts === null || areChartsThere;
+  const catalogue = useColumns(source, isNeeded);
   const { known, usual } = catalogue;
   const [isCustomizing, setCustomizing] = useState(false);
   const field = useRef<HTMLInputElement>(null);
@@ -301,6 +307,18 @@ function NothingFound({ onClear }: { onClear: () => void }) {
       </Button>
     </>
   );
+}
+
+/** Whether the series of the charts have come, or none are asked for; it stays so once it was. */
+function useChartsThere(source: TableSource): boolean {
+  const [isThere, setThere] = useState(false);
+  const asked = useIsFetching({ queryKey: [...source.id, "series"] });
+  useEffect(() => {
+    if (isThere || asked > 0) return undefined;
+    const timer = setTimeout(() => setThere(true), SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, [isThere, asked]);
+  return isThere;
 }
 
 /** The layout without columns that are the same in the first thousand rows found, if asked for. */

@@ -21,12 +21,14 @@ export interface Catalogue {
   readonly error: unknown;
 }
 
-export function useColumns(source: TableSource): Catalogue {
+/** `isWanted` is false as long as nobody sees what is made of it. */
+export function useColumns(source: TableSource, isWanted = true): Catalogue {
   const found = useQueries({
     queries: GROUPS.map(([group, limit]) => ({
       queryKey: [...source.id, "columns", group],
       queryFn: ({ signal }: { signal: AbortSignal }) =>
         source.columns({ group, limit, offset: 0, text: "" }, signal),
+      enabled: isWanted,
       meta: { watch: source.watch },
     })),
     combine: (results) => ({
