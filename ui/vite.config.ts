@@ -98,7 +98,11 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             // By itself, so that what fetches the rest waits for nothing of it.
-            { name: "preload", test: /preload-helper/, priority: 3 },
+            {
+              name: "first",
+              test: /preload-helper|src\/(?:api\/stream|lib\/(?:addressed|memory))\./,
+              priority: 3,
+            },
             // What many screens need is one piece, and nothing in it needs another: pieces that need
             // each other in a circle run before what they call is there.
             { name: "base", test: TOGETHER, minShareCount: 5, priority: 2 },

@@ -1,8 +1,11 @@
-/** Fetches the page, and beside it the code of the screen that is asked for. */
+/** Fetches the page, and beside it the code of the screen that is asked for and the changes to come. */
 import "./app/page.css";
+import { openEarly } from "@/api/stream.ts";
+import { addressedWorkspace } from "@/lib/addressed.ts";
 import { screenAt } from "./app/screens.ts";
 
 const { pathname, search } = window.location;
+openEarly(addressedWorkspace());
 import("./app/start.tsx").catch(sayUnfetched);
 // What fails here fails for the router or the pane too, which say so.
 screenAt(pathname)

@@ -8,7 +8,8 @@
  * Leaves to others: what a change means.
  */
 import type { QueryClient } from "@tanstack/react-query";
-import { addressOf, type Shapes } from "./client.ts";
+import type { Shapes } from "./client.ts";
+import { openStream } from "./stream.ts";
 
 export type Change = Shapes["Event"];
 
@@ -110,7 +111,7 @@ function follow(queries: QueryClient, workspace: string): () => void {
   }
 
   function open() {
-    source = new EventSource(addressOf(workspace, "events"));
+    source = openStream(workspace);
     source.addEventListener("change", (event: MessageEvent<string>) => {
       waiting.push(JSON.parse(event.data) as Change);
       timer ??= setTimeout(flush, EVERY_MS);
@@ -122,12 +123,17 @@ function follow(queries: QueryClient, workspace: string): () => void {
       wasLost = isFirst = false;
       tellAway(false);
     });
-    source.addEventListener("error", () => {
-      wasLost = true;
-      tellAway(true);
-      // A browser gives up on an answer that is no stream, such as a proxy's; we do not.
-      if (source?.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
-    });
+    source.addEventListener("error", fail);
+    // Nothing was asked yet, so nothing was missed of what an early one told before.
+    if (source.readyState === EventSource.OPEN) isFirst = false;
+    else if (source.readyState === EventSource.CLOSED) fail();
+  }
+
+  function fail() {
+    wasLost = true;
+    tellAway(true);
+    // A browser gives up on an answer that is no stream, such as a proxy's; we do not.
+    if (source?.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
   }
 
   open();

@@ -2,7 +2,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { followWorkspace } from "@/api/events.ts";
-import { addressedWorkspace } from "@/lib/workspace.ts";
+import { addressedWorkspace } from "@/lib/addressed.ts";
 import { Providers } from "./Providers.tsx";
 import { queries } from "./queries.ts";
 import { isAsking, screenAt } from "./screens.ts";
