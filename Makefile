@@ -59,7 +59,11 @@ programs:
 
 .PHONY: test
 test: programs dev perhaps-page ## run the tests; ARGS="tests/search -k page" for some of them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not matrix" $(ARGS)
+
+.PHONY: matrix
+matrix: programs dev ## the same with other releases of MLflow's clients, Spark and libraries
+	@$(BIN)/python -m pytest -m matrix $(ARGS)
 
 .PHONY: check
 check: dev ## formatting, lint, types, who imports whom; says all that is wrong at once

@@ -38,7 +38,12 @@ def java() -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("version", "kind"), [("4", "classic"), ("4", "connect"), ("3.5", "classic")]
+    ("version", "kind"),
+    [
+        ("4", "classic"),
+        pytest.param("4", "connect", marks=pytest.mark.matrix),
+        pytest.param("3.5", "classic", marks=pytest.mark.matrix),
+    ],
 )
 def test_models_on_spark(version: str, kind: str, server: tuple[str, Path], tmp_path: Path) -> None:
     if java() is None:

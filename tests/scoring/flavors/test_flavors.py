@@ -41,7 +41,14 @@ SPARK = HERE.parents[1] / "spark" / "requirements-4.txt"
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.mark.parametrize("libraries", FLAVORS)
+@pytest.mark.parametrize(
+    "libraries",
+    [
+        "tables",
+        pytest.param("tensors", marks=pytest.mark.matrix),
+        pytest.param("spark", marks=pytest.mark.matrix),
+    ],
+)
 def test_a_version_of_every_flavor_predicts_what_pyfunc_does(libraries: str, tmp_path: Path):
     requirements = HERE / f"requirements-{libraries}.txt"
     name = f"flavors-{libraries}"
