@@ -1,6 +1,7 @@
 /** Draws notices; errors stay until they are dismissed, others go after eight seconds. */
 import {
   Link,
+  makeStyles,
   Toast,
   ToastBody,
   ToastFooter,
@@ -17,7 +18,13 @@ import { type Notice, notifyFailure, showNoticesWith } from "./notices.ts";
 
 const SHOWN_MS = 8000;
 
+const useStyles = makeStyles({
+  // Above the menu, which stands at the bottom of a telephone; Fluent places them in the element.
+  notices: { "@media (max-width: 640px)": { bottom: "68px !important" } },
+});
+
 export function Notices() {
+  const styles = useStyles();
   const id = useId("notices");
   const { dispatchToast } = useToastController(id);
   useEffect(() => {
@@ -31,7 +38,7 @@ export function Notices() {
       });
     });
   }, [dispatchToast]);
-  return <Toaster toasterId={id} position="bottom-end" limit={4} />;
+  return <Toaster toasterId={id} className={styles.notices} position="bottom-end" limit={4} />;
 }
 
 function NoticeToast({ notice }: { notice: Notice }) {

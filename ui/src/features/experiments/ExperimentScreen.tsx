@@ -4,15 +4,7 @@
  * Always holds: the list's state is in the address; runs that are logged meanwhile appear by
  * themselves.
  */
-import {
-  Button,
-  makeStyles,
-  MessageBar,
-  MessageBarActions,
-  MessageBarBody,
-  Text,
-  tokens,
-} from "@fluentui/react-components";
+import { Button, makeStyles, Text, tokens } from "@fluentui/react-components";
 import {
   ArrowUndoRegular,
   BeakerRegular,
@@ -29,6 +21,7 @@ import { useSearchState } from "@/lib/useSearchState.ts";
 import { useWorkspace } from "@/lib/workspace.ts";
 import { CodeBlock } from "@/parts/CodeBlock.tsx";
 import type { Command } from "@/parts/commands.ts";
+import { DeletedBar } from "@/parts/DeletedBar.tsx";
 import { Description } from "@/parts/Description.tsx";
 import { EmptyState } from "@/parts/EmptyState.tsx";
 import { ErrorView } from "@/parts/ErrorView.tsx";
@@ -172,14 +165,7 @@ function LoadedExperiment({ workspace, experiment }: LoadedProps) {
   return (
     <Screen title={experiment.name} crumbs={crumbsOf(workspace)} commands={commands} isFixed>
       {isDeleted && (
-        <MessageBar intent="warning">
-          <MessageBarBody>This experiment is deleted, with its runs.</MessageBarBody>
-          <MessageBarActions>
-            <Button size="small" onClick={restoreNow}>
-              Restore
-            </Button>
-          </MessageBarActions>
-        </MessageBar>
+        <DeletedBar onRestore={restoreNow}>This experiment is deleted, with its runs.</DeletedBar>
       )}
       <Head
         workspace={workspace}
@@ -191,7 +177,16 @@ function LoadedExperiment({ workspace, experiment }: LoadedProps) {
         experiments={[id]}
         scope={`experiment/${id}`}
         label={`Runs of ${experiment.name}`}
-        empty={<Teaching name={experiment.name} workspace={workspace} />}
+        empty={
+          isDeleted ? (
+            <Text>
+              Its runs were deleted with it and come back with it; until then they are among the
+              deleted runs.
+            </Text>
+          ) : (
+            <Teaching name={experiment.name} workspace={workspace} />
+          )
+        }
       />
       {isRenaming && (
         <RenameDialog

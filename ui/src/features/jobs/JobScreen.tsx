@@ -16,6 +16,7 @@ import {
 import { ArrowClockwiseRegular, DismissCircleRegular, TableRegular } from "@fluentui/react-icons";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { useSearchState } from "@/lib/useSearchState.ts";
 import { useWorkspace } from "@/lib/workspace.ts";
 import { Card } from "@/parts/Card.tsx";
@@ -274,19 +275,28 @@ function Plan({ job }: { readonly job: Job }) {
 
 function Result({ workspace, job }: { readonly workspace: string; readonly job: Job }) {
   const { data, error, refetch } = useQuery(resultQuery(workspace, job));
-  if (error) {
-    return (
-      <ErrorView error={error} what="The result could not be read" onRetry={() => void refetch()} />
-    );
-  }
-  if (!data) return <Loading lines={6} />;
+  const box = useRef<HTMLDivElement>(null);
+  // The command that opens it stands at the top; on a telephone the result is far below.
+  useEffect(() => box.current?.scrollIntoView({ block: "nearest" }), []);
   return (
-    <PreviewTable
-      label="Result"
-      columns={data.columns.map((column) => column.name)}
-      rows={data.rows.map((row) => row.map((value) => cellOf(value)))}
-      {...(data.total_rows === null ? {} : { total: data.total_rows })}
-    />
+    <div ref={box}>
+      {error ? (
+        <ErrorView
+          error={error}
+          what="The result could not be read"
+          onRetry={() => void refetch()}
+        />
+      ) : data ? (
+        <PreviewTable
+          label="Result"
+          columns={data.columns.map((column) => column.name)}
+          rows={data.rows.map((row) => row.map((value) => cellOf(value)))}
+          {...(data.total_rows === null ? {} : { total: data.total_rows })}
+        />
+      ) : (
+        <Loading lines={6} />
+      )}
+    </div>
   );
 }
 

@@ -4,18 +4,7 @@
  * Always holds: the tab and what it shows are in the address; what changes on the server shows
  * without being asked for.
  */
-import {
-  Badge,
-  makeStyles,
-  MessageBar,
-  MessageBarActions,
-  MessageBarBody,
-  Button,
-  Tab,
-  TabList,
-  Text,
-  tokens,
-} from "@fluentui/react-components";
+import { Badge, makeStyles, Tab, TabList, Text, tokens } from "@fluentui/react-components";
 import {
   ArrowUndoRegular,
   BoxMultipleRegular,
@@ -29,6 +18,7 @@ import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useSearchState } from "@/lib/useSearchState.ts";
 import { useWorkspace } from "@/lib/workspace.ts";
 import type { Command } from "@/parts/commands.ts";
+import { DeletedBar } from "@/parts/DeletedBar.tsx";
 import { Description } from "@/parts/Description.tsx";
 import { ErrorView } from "@/parts/ErrorView.tsx";
 import { Loading } from "@/parts/Loading.tsx";
@@ -149,13 +139,14 @@ function LoadedRun({ workspace, run }: { readonly workspace: string; readonly ru
     );
   }
 
+  const restoreNow = () => {
+    restore().catch((error: unknown) => notifyFailure("The run was not restored", error));
+  };
   const commands = commandsOf(run, {
     rename: () => setOpened("rename"),
     save: () => setOpened("save"),
     remove: () => void remove(),
-    restore: () => {
-      restore().catch((error: unknown) => notifyFailure("The run was not restored", error));
-    },
+    restore: restoreNow,
     stop: () => {
       change({ status: "KILLED" }).catch((error: unknown) =>
         notifyFailure("The run was not marked as stopped", error),
@@ -165,21 +156,7 @@ function LoadedRun({ workspace, run }: { readonly workspace: string; readonly ru
   return (
     <Screen title={run.name} crumbs={crumbsOf(workspace, run)} commands={commands}>
       {isDeleted && (
-        <MessageBar intent="warning">
-          <MessageBarBody>This run is deleted. It can be restored.</MessageBarBody>
-          <MessageBarActions>
-            <Button
-              size="small"
-              onClick={() => {
-                restore().catch((error: unknown) =>
-                  notifyFailure("The run was not restored", error),
-                );
-              }}
-            >
-              Restore
-            </Button>
-          </MessageBarActions>
-        </MessageBar>
+        <DeletedBar onRestore={restoreNow}>This run is deleted. It can be restored.</DeletedBar>
       )}
       <header className={styles.head}>
         <div className={styles.title}>
