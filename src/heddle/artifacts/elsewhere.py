@@ -16,7 +16,7 @@ import obstore.exceptions
 import obstore.store
 
 from heddle.artifacts.blobs import BLOCK, SCHEMES, on_store
-from heddle.errors import Invalid, NotFound, Unavailable
+from heddle.errors import Invalid, NotFound
 
 
 class Found(NamedTuple):
@@ -30,10 +30,13 @@ class Folder(Protocol):
     """A place whose files can be listed and read; every call blocks."""
 
     def files(self, path: str) -> Iterator[Found]:
-        """Every file below ``path``, at any depth; nothing there gives none."""
+        """Every file below ``path``, at any depth; nothing there gives none.
+
+        Raises ``Invalid`` for what may not be read, ``Unavailable`` if the place does not answer.
+        """
 
     def blocks(self, path: str) -> Iterator[bytes]:
-        """A file's bytes; raises ``NotFound``, ``Unavailable``."""
+        """A file's bytes; raises ``NotFound``, and as ``files``."""
 
 
 def open_folder(place: str) -> Folder:
@@ -64,7 +67,7 @@ class LocalFolder:
             raise NotFound(f"There is no folder {top}.")
 
     def files(self, path: str) -> Iterator[Found]:
-        """Every file below ``path``; raises ``Unavailable`` for what cannot be looked into."""
+        """Every file below ``path``; raises ``Invalid`` for what may not be looked into."""
         start = self._inside(path)
         if start is None or not start.is_dir():
             return
@@ -81,10 +84,10 @@ class LocalFolder:
                             name = Path(entry.path).relative_to(start).as_posix()
                             yield Found(name, inside.stat().st_size)
             except OSError as error:
-                raise Unavailable(f"{folder} cannot be read: {error.strerror}.") from error
+                raise Invalid(f"{folder} cannot be read: {error.strerror}.") from error
 
     def blocks(self, path: str) -> Iterator[bytes]:
-        """A file's bytes; raises ``NotFound``, ``Unavailable``."""
+        """A file's bytes; raises ``NotFound``, ``Invalid``."""
         place = self._inside(path)
         if place is None or not place.is_file():
             raise NotFound(f"There is no file {path} in {self._top}.")
@@ -93,7 +96,7 @@ class LocalFolder:
                 while block := file.read(BLOCK):
                     yield block
         except OSError as error:
-            raise Unavailable(f"{place} cannot be read: {error.strerror}.") from error
+            raise Invalid(f"{place} cannot be read: {error.strerror}.") from error
 
     def _inside(self, path: str) -> Path | None:
         """Where a path leads, None if out of the folder."""

@@ -253,6 +253,9 @@ class Copier:
                 folder, path = place
                 try:
                     self._copy_folder(folder, path, key, place_of, caller)
+                except Unavailable:
+                    # A store that is away, or a full disk, would be so for all that follow.
+                    raise
                 except HeddleError as error:
                     self.report.refused.append(f"files of {kind} {key}: {error.message}")
 

@@ -88,8 +88,11 @@ class Source:
         wanted = [sa.column(name) if name in there else sa.null() for name in columns]
         select = self._narrow(sa.select(*wanted).select_from(sa.table(table)), table, where)
         select = select.order_by(*(sa.column(name) for name in order if name in there))
-        for row in self._run(select):
-            yield tuple(row)
+        try:
+            for row in self._run(select):
+                yield tuple(row)
+        except sa.exc.DBAPIError as error:
+            raise _unreadable(error) from error
 
     def _narrow(self, select: Any, table: str, where: dict[str, Any]) -> Any:
         for name, value in where.items():
@@ -105,7 +108,11 @@ class Source:
                 select, execution_options={"yield_per": ROWS_AT_ONCE, "stream_results": True}
             )
         except sa.exc.DBAPIError as error:
-            raise Unavailable(f"The MLflow database cannot be read: {error.orig}") from error
+            raise _unreadable(error) from error
+
+
+def _unreadable(error: sa.exc.DBAPIError) -> Unavailable:
+    return Unavailable(f"The MLflow database cannot be read: {error.orig}")
 
 
 def _engine(address: str, scratch: Path) -> sa.Engine:
