@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from mlflow.entities import (
     Dataset,
@@ -29,6 +30,7 @@ from mlflow.tracking import MlflowClient
 
 from heddle.cli import main
 from mlflow_server import mlflow_server
+from postgres_server import Postgres
 from running_servers import SOURCE, heddle_server
 
 LARGE = bytes(range(256)) * 1024
@@ -313,6 +315,26 @@ def test_an_old_release(
     assert main(["versions", "forest", *place, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["version"] for row in rows] == [3, 2], "numbers stay"
+
+
+def test_from_postgresql(
+    old: tuple[Path, Path], postgres: Postgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same rows in a PostgreSQL database, taken over by the address that its server has."""
+    path, mlruns = old
+    address = postgres.url(postgres.create())
+    with closing(sqlite3.connect(path)) as there, psycopg.connect(address) as here:
+        here.execute(OLD_SCHEMA)
+        for table in ("experiments", "runs", "metrics", "registered_models", "model_versions"):
+            for row in there.execute(f"SELECT * FROM {table}"):
+                here.execute(f"INSERT INTO {table} VALUES ({','.join(['%s'] * len(row))})", row)
+    data = ["--data", str(tmp_path / "data")]
+    assert main(["import", address, "--files", str(mlruns), *data, "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    came = {"runs": 2, "files": 1, "bytes": 12, "models": 1, "versions": 2}
+    assert report["came"] == came
+    assert main(["runs", "--filter", "metrics.`fine/key` = 0.5", *data, "--json"]) == 0
+    assert [row["run"] for row in json.loads(capsys.readouterr().out)] == ["ab"]
 
 
 @pytest.mark.parametrize(

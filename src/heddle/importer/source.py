@@ -88,11 +88,13 @@ class Source:
         wanted = [sa.column(name) if name in there else sa.null() for name in columns]
         select = self._narrow(sa.select(*wanted).select_from(sa.table(table)), table, where)
         select = select.order_by(*(sa.column(name) for name in order if name in there))
-        try:
-            for row in self._run(select):
-                yield tuple(row)
-        except sa.exc.DBAPIError as error:
-            raise _unreadable(error) from error
+        # Closed even if not all is taken: PostgreSQL keeps the rest ready otherwise.
+        with closing(self._run(select)) as found:
+            try:
+                for row in found:
+                    yield tuple(row)
+            except sa.exc.DBAPIError as error:
+                raise _unreadable(error) from error
 
     def _narrow(self, select: Any, table: str, where: dict[str, Any]) -> Any:
         for name, value in where.items():
