@@ -317,6 +317,36 @@ def test_an_old_release(
     assert [row["version"] for row in rows] == [3, 2], "numbers stay"
 
 
+def test_workspaces_and_addresses_that_clients_reach(
+    old: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each workspace comes into that of its name; files in a store that is not named stay there."""
+    path, mlruns = old
+    store = "s3://bucket/mlflow/1/cd/artifacts"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE metrics SET key = 'fine' WHERE key = '/wrong'")
+        for table in ("experiments", "registered_models"):
+            database.execute(f"ALTER TABLE {table} ADD COLUMN workspace TEXT DEFAULT 'default'")
+        database.execute("UPDATE registered_models SET workspace = 'team-a'")
+        row = (1, "theirs", "s3://bucket/mlflow/1", "active", "team-a")
+        database.execute("INSERT INTO experiments VALUES (?, ?, ?, ?, ?)", row)
+        moved = "UPDATE runs SET experiment_id = 1, artifact_uri = ? WHERE run_uuid = 'cd'"
+        database.execute(moved, [store])
+        database.commit()
+    place = ["--data", str(tmp_path / "data")]
+    main(["import", str(path), "--files", str(mlruns), *place, "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["files_not_read"] == {"s3://bucket/mlflow/": 1}
+    with closing(sqlite3.connect(tmp_path / "data" / "heddle.db")) as database:
+        found = database.execute("SELECT uid, artifact_uri FROM runs ORDER BY uid").fetchall()
+    assert found == [("ab", "mlflow-artifacts:/0/ab/artifacts"), ("cd", store)]
+    assert main(["runs", *place, "--json"]) == 0
+    assert [row["run"] for row in json.loads(capsys.readouterr().out)] == ["ab"]
+    for what, name in (("runs", "cd"), ("models", "forest")):
+        assert main([what, "--workspace", "team-a", *place, "--json"]) == 0
+        assert name in capsys.readouterr().out
+
+
 def test_from_postgresql(
     old: tuple[Path, Path], postgres: Postgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,9 +52,23 @@ test("the list opens from the model's View tab and from its versions", async ({ 
 
 test("a link to a comparison asks everything once", async ({ page }) => {
   const asked: string[] = [];
-  page.on("request", (request) => {
-    if (!request.url().includes("/api/v1/")) return;
+  let tellOpen: () => void = () => undefined;
+  const isOpen = new Promise<void>((resolve) => (tellOpen = resolve));
+  await page.exposeFunction("tellOpen", () => tellOpen());
+  await page.addInitScript(() => {
+    window.EventSource = class extends EventSource {
+      constructor(url: string | URL) {
+        super(url);
+        this.addEventListener("open", () => (window as unknown as { tellOpen(): void }).tellOpen());
+      }
+    };
+  });
+  // What is answered before the stream of changes stands is asked again, and rightly so.
+  await page.route(/\/api\/v1\/(?!.*\/events)/, async (route) => {
+    const request = route.request();
     asked.push(`${request.method()} ${request.url()} ${request.postData() ?? ""}`);
+    await isOpen;
+    await route.continue();
   });
   await page.goto(`${PATH}?rows=38-40&share=0.5`);
   await expect(page.locator("canvas").first()).toBeVisible();

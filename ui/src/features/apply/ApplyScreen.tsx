@@ -191,7 +191,7 @@ function Wizard({ workspace, version }: { workspace: string; version: Version })
         {step === 4 && <CodeStep {...shared} />}
         {step === 5 && <FinishStep {...shared} />}
         {refusal !== "" && (
-          <MessageBar intent="info" layout="multiline">
+          <MessageBar intent="info">
             <MessageBarBody>{refusal}</MessageBarBody>
           </MessageBar>
         )}

@@ -27,7 +27,7 @@ import {
   CopyRegular,
   DismissRegular,
 } from "@fluentui/react-icons";
-import { useIsFetching, useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { asFailure } from "@/api/client.ts";
 import { useShortcuts } from "@/lib/keyboard.ts";
@@ -309,15 +309,33 @@ function NothingFound({ onClear }: { onClear: () => void }) {
   );
 }
 
-/** Whether the series of the charts have come, or none are asked for; it stays so once it was. */
+/**
+ * Whether the series of the charts have come, or none are asked for; it stays so once it was.
+ *
+ * Looked at from outside of React until then, and not at all afterwards: series of a run that is
+ * training come every moment.
+ */
 function useChartsThere(source: TableSource): boolean {
+  const queries = useQueryClient();
   const [isThere, setThere] = useState(false);
-  const asked = useIsFetching({ queryKey: [...source.id, "series"] });
   useEffect(() => {
-    if (isThere || asked > 0) return undefined;
-    const timer = setTimeout(() => setThere(true), SETTLED_MS);
-    return () => clearTimeout(timer);
-  }, [isThere, asked]);
+    if (isThere) return undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look = () => {
+      if (queries.isFetching({ queryKey: [...source.id, "series"] }) > 0) {
+        clearTimeout(timer);
+        timer = undefined;
+      } else {
+        timer ??= setTimeout(() => setThere(true), SETTLED_MS);
+      }
+    };
+    const stop = queries.getQueryCache().subscribe(look);
+    look();
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [isThere, queries, source]);
   return isThere;
 }
 
