@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
+from urllib.parse import unquote
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from heddle.app import create_app
 from heddle.settings import Settings
@@ -112,6 +116,26 @@ def test_sources_that_are_refused(staged, source):
         assert told in (INVALID, MISSING)
     expected = 3 if isinstance(told, dict) else 2
     assert len(staged("GET model-versions/search")["model_versions"]) == expected
+
+
+parts = ["a", "b.c", ".", "..", ".d", "%2e", "%252e", "%2f", "\\", "/", "//", "?", "#", " ", "-"]
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from(parts), min_size=1, max_size=8).map("".join))
+def test_a_source_is_taken_unless_a_segment_of_it_leads_elsewhere(staged, path):
+    source, plain = f"s3://b/k{path}", path
+    while unquote(plain) != plain:
+        plain = unquote(plain)
+    segments = re.split(r"[/\\?#]", f"k{plain}")
+    place = re.split("[?#]", f"k{plain}")[0].split("/")
+    told = staged("POST model-versions/create", {"name": "m", "source": source})
+    if ".." in segments or "." in place:
+        assert told == INVALID
+    else:
+        assert told["model_version"]["source"] == source
 
 
 def test_a_source_of_another_run_is_refused(staged):

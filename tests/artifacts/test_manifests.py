@@ -72,6 +72,21 @@ def test_plain_paths_stay_as_they_are(path: str) -> None:
         assert manifests.check_path(quote(path)) == path
 
 
+common = st.text("ab_.+=@ -", min_size=1, max_size=5).filter(lambda part: part[0] != " ")
+
+
+@given(st.lists(common, min_size=1, max_size=5).map("/".join))
+def test_a_path_of_common_characters_means_what_it_means_spelled_otherwise(path: str) -> None:
+    """Such paths are looked at briefly; a dot or a slash more has them looked at closely."""
+    outcomes = []
+    for spelled in (path, f"./{path}", f"{path}/"):
+        try:
+            outcomes.append(manifests.check_path(spelled))
+        except Invalid:
+            outcomes.append("refused")
+    assert len(set(outcomes)) == 1
+
+
 @given(st.one_of(st.text(max_size=30), st.lists(trick_parts, max_size=12).map("".join)))
 def test_what_passes_is_its_own_normal_form_and_stays_inside(path: str) -> None:
     try:

@@ -28,7 +28,7 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Statement, among, here, upsert
+from heddle.db.statement import Bulk, Insert, Statement, among, here, upsert
 from heddle.db.tx import Tx
 from heddle.errors import Corrupt, Invalid, NotFound
 
@@ -39,6 +39,8 @@ PAGE = 1000
 LAST = "\U0010ffff" * (SEGMENT_MAX + 1)
 AFTER_SLASH = "0"
 """The character after the slash: everything in folder ``a`` sorts from ``a/`` to before ``a0``."""
+_PLAIN = re.compile(r"\w[\w.+=@ -]*(?:/\w[\w.+=@ -]*)*", re.ASCII)
+"""Paths that need no closer look: nothing in them means anything but itself."""
 _CONTROL = re.compile(r"[\x01-\x1f\x7f]")
 _DROPPED = re.compile(r"[\t\r\n]|(?:^|(?<=/))[\x01-\x20]+")
 """What clients leave out of names that they list: line ends, tabs, and blanks before a name."""
@@ -107,9 +109,7 @@ _columns = tuple(files.c[name] for name in File.__dataclass_fields__)
 _mine = files.c.manifest_id == sa.bindparam("manifest_id")
 _at = files.c.path == sa.bindparam("path")
 _range = sa.and_(files.c.path >= sa.bindparam("low"), files.c.path < sa.bindparam("high"))
-_make = Statement(
-    sa.insert(manifests).values(workspace_id=sa.bindparam("workspace_id")).returning(manifests.c.id)
-)
+_make = Insert(manifests, ("workspace_id",))
 _loose = Statement(
     sa.select(loose_manifests.c.manifest_id).where(loose_manifests.c.workspace_id == here())
 )
@@ -143,36 +143,29 @@ _delete_manifest = Statement(
         manifests.c.workspace_id == here(), manifests.c.id == sa.bindparam("manifest_id")
     )
 )
-_copy = Statement(
-    sa.insert(files).from_select(
-        [column.name for column in files.c],
-        sa.select(
-            sa.bindparam("new_id", type_=sa.BigInteger),
-            sa.func.substr(files.c.path, sa.bindparam("skip", type_=sa.Integer)),
-            files.c.digest,
-            files.c.size_bytes,
-            sa.bindparam("now_ms", type_=sa.BigInteger),
-        ).where(_mine, _range),
+_kept = sa.exists().where(blobs.c.digest == files.c.digest, blobs.c.doomed_ms.is_(None))
+_to_copy = Statement(
+    sa.select(
+        files.c.path,
+        files.c.digest,
+        files.c.size_bytes,
+        _kept.where(blobs.c.used_ms >= sa.bindparam("stale_ms")),
     )
+    .where(_mine, _range)
+    .order_by(files.c.path)
+    .limit(sa.literal(PAGE))
 )
-_digests = sa.select(files.c.digest).where(_mine)
+_copies = Bulk(files, [column.name for column in files.c])
 _use = Statement(
     sa.update(blobs)
     .where(
-        blobs.c.digest.in_(_digests),
+        blobs.c.digest.in_(sa.select(files.c.digest).where(_mine)),
         blobs.c.doomed_ms.is_(None),
         blobs.c.used_ms < sa.bindparam("stale_ms"),
     )
     .values(used_ms=sa.bindparam("now_ms"))
 )
-_lost = Statement(
-    sa.select(files.c.path)
-    .where(
-        _mine,
-        ~sa.exists().where(blobs.c.digest == files.c.digest, blobs.c.doomed_ms.is_(None)),
-    )
-    .limit(sa.literal(1))
-)
+_lost = Statement(sa.select(files.c.path).where(_mine, ~_kept).limit(sa.literal(1)))
 _totals = Statement(
     sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).where(_mine)
 )
@@ -188,6 +181,8 @@ def check_path(path: str, *, root_ok: bool = False) -> str:
     names are read as it reads them: without line ends, tabs and blanks in front, other control
     characters (but NUL) written ``%17``, bytes that are no text replaced.
     """
+    if len(path) <= SEGMENT_MAX and _PLAIN.fullmatch(path):
+        return path
     plain = _plain_image(path)
     for _ in range(DECODE_MAX):
         before, plain = plain, _DROPPED.sub("", unquote(plain))
@@ -237,8 +232,7 @@ def _bounds(path: str) -> dict[str, str]:
 
 def create_manifest(tx: Tx) -> int:
     """A new empty manifest of the caller's workspace."""
-    made: int = tx.one(_make)[0]
-    return made
+    return tx.add(_make)
 
 
 def find_loose(tx: Tx) -> int | None:
@@ -387,22 +381,30 @@ def pin(tx: Tx, manifest_id: int | None, prefix: str = "") -> int | None:
     if manifest_id is None:
         return None
     path = check_path(prefix, root_ok=True)
-    bounds = _bounds(path)
-    skip = len(path) + 2 if path else 1
-    if tx.one(_any_within, manifest_id=manifest_id, **bounds) is None:
-        if not path or find_file(tx, manifest_id, path) is None:
-            return None
-        bounds = {"low": path, "high": path + "\x01"}
-        skip = path.rfind("/") + 2
-    made = create_manifest(tx)
-    tx.run(_copy, manifest_id=manifest_id, new_id=made, skip=skip, now_ms=tx.now_ms, **bounds)
-    use(tx, made)
+    made = _copy(tx, manifest_id, skip=len(path) + 1 if path else 0, **_bounds(path))
+    if made is None and path:
+        made = _copy(tx, manifest_id, skip=path.rfind("/") + 1, low=path, high=path + "\x01")
     return made
 
 
-def use(tx: Tx, manifest_id: int) -> None:
-    """Mark the contents of a manifest as used now; raises ``Doomed`` if one is being swept."""
-    tx.run(_use, manifest_id=manifest_id, now_ms=tx.now_ms, stale_ms=tx.now_ms - FRESH_MS)
-    lost = tx.one(_lost, manifest_id=manifest_id)
-    if lost is not None:
-        raise Doomed(f"The contents of '{lost[0]}' are being removed; upload the file again.")
+def _copy(tx: Tx, manifest_id: int, *, skip: int, low: str, high: str) -> int | None:
+    """A new manifest with a range of another's files, less the first characters of their paths.
+
+    None if the range is empty. Raises ``Doomed``.
+    """
+    made, fresh, stale_ms = None, True, tx.now_ms - FRESH_MS
+    while rows := tx.all(_to_copy, manifest_id=manifest_id, low=low, high=high, stale_ms=stale_ms):
+        if made is None:
+            made = create_manifest(tx)
+        copies = [(made, row[0][skip:], row[1], row[2], tx.now_ms) for row in rows]
+        tx.insert_many(_copies, copies)
+        fresh = fresh and all(row[3] for row in rows)
+        if len(rows) < PAGE:
+            break
+        low = rows[-1][0] + "\x01"
+    if made is not None and not fresh:
+        tx.run(_use, manifest_id=made, now_ms=tx.now_ms, stale_ms=stale_ms)
+        lost = tx.one(_lost, manifest_id=made)
+        if lost is not None:
+            raise Doomed(f"The contents of '{lost[0]}' are being removed; upload the file again.")
+    return made

@@ -115,6 +115,11 @@ class Cursor:
         return self._types.load_row(0, tuple) if self._result.ntuples else None
 
     @property
+    def lastrowid(self) -> Any:
+        """The number of the row that an ``Insert`` has just made."""
+        return self.fetchone()[0]
+
+    @property
     def rowcount(self) -> int:
         """How many rows the last statement touched."""
         return self._result.command_tuples or 0

@@ -9,7 +9,7 @@ one that does not is refused when it is defined, so no row can be reached past i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -22,7 +22,17 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import iterate
 
-__all__ = ["Bulk", "Statement", "among", "check_scoped", "here", "is_here", "prepared", "upsert"]
+__all__ = [
+    "Bulk",
+    "Insert",
+    "Statement",
+    "among",
+    "check_scoped",
+    "here",
+    "is_here",
+    "prepared",
+    "upsert",
+]
 
 DIALECTS: Mapping[str, sa.Dialect] = {
     "sqlite": sqlite.dialect(),
@@ -150,8 +160,12 @@ class Statement:
             compiled = self._compiled[dialect] = self._compile(dialect)
         return compiled(params)
 
+    def _written_for(self, dialect: str) -> sa.ClauseElement:  # noqa: ARG002
+        """The statement for a database; both take the same one."""
+        return self.core
+
     def _compile(self, dialect: str) -> Callable[[Mapping[str, Any]], tuple[str, Any]]:
-        done: Any = self.core.compile(dialect=DIALECTS[dialect])
+        done: Any = self._written_for(dialect).compile(dialect=DIALECTS[dialect])
         constants = {k: v for k, v in done.params.items() if not done.binds[k].required}
         lists = self._lists
         names: Sequence[str] = done.positiontup or ()
@@ -188,6 +202,24 @@ def _nothing(_: Mapping[str, Any]) -> tuple[()]:
 
 _SEEN_ONCE = Statement(sa.select(sa.literal_column("1")))
 _ready: WeakKeyDictionary[sa.Select[Any], Statement | None] = WeakKeyDictionary()
+
+
+class Insert(Statement):
+    """Insert of one row into a table that numbers its rows; ``Tx.add`` says which number it got.
+
+    SQLite tells the number by itself. Asked by RETURNING it would fill a table of its own with the
+    answer first (measured: 4.5 us instead of 1.6).
+    """
+
+    __slots__ = ("_id",)
+
+    def __init__(self, table: sa.Table, columns: Iterable[str]) -> None:
+        super().__init__(sa.insert(table).values({name: sa.bindparam(name) for name in columns}))
+        self._id = table.c.id
+
+    def _written_for(self, dialect: str) -> sa.ClauseElement:
+        insert: Any = self.core
+        return insert if dialect == "sqlite" else insert.returning(self._id)  # type: ignore[no-any-return]
 
 
 class Bulk:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from heddle.db.statement import Bulk, Statement, prepared
+from heddle.db.statement import Bulk, Insert, Statement, prepared
 from heddle.errors import NotFound
 
 DEFAULT_WORKSPACE = "default"
@@ -112,6 +112,13 @@ class Tx:
         params["workspace_id"] = self.workspace_id
         sql, bound = statement.bind(self.dialect, params)
         return self.cursor.execute(sql, bound).fetchone()
+
+    def add(self, insert: Insert, **params: Any) -> int:
+        """Insert one row: the number that its table gave it."""
+        params["workspace_id"] = self.workspace_id
+        sql, bound = insert.bind(self.dialect, params)
+        number: int = self.cursor.execute(sql, bound).lastrowid
+        return number
 
     def run(self, statement: Statement, **params: Any) -> None:
         """Run a statement; PostgreSQL tells its failure with the next one, or with the commit."""

@@ -7,7 +7,7 @@ words of any other source are kept. Numbers that were deleted stay used.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from heddle.db.tx import Tx
@@ -138,7 +138,7 @@ def _origin(tx: Tx, source: Source, row: VersionRow, *, is_prompt: bool) -> Orig
         except HeddleError:
             continue
         # A copy says what it copies; anything else what its client named.
-        return origin if origin.original else replace(origin, source=words)
+        return origin if origin.original else origin._replace(source=words)
     run = sources.find_run(tx, run_uid)
     return Origin(words, row.storage_location or words, run_uid, run)
 

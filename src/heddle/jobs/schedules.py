@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from heddle.db.schema import id_column, metadata, ms_column, text_column, workspace_column
-from heddle.db.statement import Statement, here
+from heddle.db.statement import Insert, Statement, here
 from heddle.db.tx import Change, Tx
 from heddle.errors import Invalid, NotFound
 from heddle.jobs import records
@@ -76,18 +76,12 @@ _by_id = (_here, schedules.c.id == sa.bindparam("id", type_=sa.BigInteger))
 _list = Statement(sa.select(*_columns).where(_here).order_by(schedules.c.id))
 _get = Statement(sa.select(*_columns).where(*_by_id))
 _count = Statement(sa.select(sa.func.count()).select_from(schedules).where(_here))
-_insert = Statement(
-    sa.insert(schedules)
-    .values(
-        {
-            name: sa.bindparam(name)
-            for name in (
-                "workspace_id",
-                *(n for n in Schedule.__dataclass_fields__ if n not in ("id", "last_ms")),
-            )
-        }
-    )
-    .returning(schedules.c.id)
+_insert = Insert(
+    schedules,
+    (
+        "workspace_id",
+        *(n for n in Schedule.__dataclass_fields__ if n not in ("id", "last_ms")),
+    ),
 )
 _delete = Statement(sa.delete(schedules).where(*_by_id))
 _is_due = schedules.c.next_ms <= sa.bindparam("now_ms", type_=sa.BigInteger)
@@ -160,7 +154,7 @@ def create_schedule(
         raise Invalid(f"The cron expression {cron!r} names no time that ever comes.")
     if tx.one(_count)[0] >= SCHEDULES_MAX:
         raise Invalid(f"There are {SCHEDULES_MAX} schedules here already; delete some first.")
-    row = tx.one(
+    schedule_id = tx.add(
         _insert,
         name=name,
         cron=cron,
@@ -174,8 +168,8 @@ def create_schedule(
         plan=plan,
         plan_digest=plan_digest,
     )
-    tx.changed("schedule", str(row[0]), "created", model)
-    return get_schedule(tx, row[0])
+    tx.changed("schedule", str(schedule_id), "created", model)
+    return get_schedule(tx, schedule_id)
 
 
 def list_schedules(tx: Tx) -> Sequence[Schedule]:

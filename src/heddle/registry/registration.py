@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from heddle.artifacts.manifests import pin
 from heddle.db.schema import new_uid
-from heddle.db.statement import Statement, here, upsert
+from heddle.db.statement import Insert, Statement, here, upsert
 from heddle.db.tx import Tx
 from heddle.keys import check_text
 from heddle.registry import aliases, history, models, scans, sources, versions
@@ -35,11 +35,7 @@ _INSERTED = (
     "uid",
     *(n for n in Version.__dataclass_fields__ if n != "id"),
 )
-_insert = Statement(
-    sa.insert(versions.versions)
-    .values({c: sa.bindparam(c) for c in _INSERTED})
-    .returning(versions.versions.c.id)
-)
+_insert = Insert(versions.versions, _INSERTED)
 _new_id = sa.bindparam("new_id", type_=sa.BigInteger)
 _new_model_id = sa.bindparam("new_model_id", type_=sa.BigInteger)
 _from_id = sa.bindparam("from_id", type_=sa.BigInteger)
@@ -167,10 +163,9 @@ def register(
 ) -> Version:
     """Register a version from a resolved source, its texts checked; raises ``NotFound``."""
     labels = dict(pairs)
+    # Before the number is taken: from then on whoever registers for the same model waits.
+    manifest_id = pin(tx, origin.manifest_id, origin.prefix)
     model_id, number = models.next_number(tx, name)
-    manifest_id = None
-    if origin.manifest_id is not None:
-        manifest_id = pin(tx, origin.manifest_id, origin.prefix)
     row = _describe(origin) | {
         "model_id": model_id,
         "model_name": name,
@@ -185,7 +180,7 @@ def register(
         "status_message": status_message,
         "manifest_id": manifest_id,
     }
-    version_id: int = tx.one(_insert, uid=new_uid(), **row)[0]
+    version_id = tx.add(_insert, uid=new_uid(), **row)
     made = Version(id=version_id, **row)
     _copy_values(tx, origin, made)
     if manifest_id is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -37,6 +36,8 @@ _PROXIED = re.compile(
     r"|https?://[^/]+/(?:[^?#]*/)?(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts/+)(?P<path>[^?#]*)"
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
+_PLAIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9+-]*:/{0,2})?\w[\w.+=@ -]*(?:/\w[\w.+=@ -]*)*", re.ASCII)
+"""Sources that need no closer look: each segment means itself and neither ``.`` nor ``..``."""
 _RUN = re.compile(r"runs:/+(?P<uid>[^/]+)(?:/(?P<path>.*))?")
 _MODEL = re.compile(r"models:/+(?P<rest>.+)")
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -54,8 +55,7 @@ class SourceRun(NamedTuple):
     manifest_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A resolved source.
 
     ``source`` and ``location`` are as in ``Version``. Files to pin, if any, are those of
@@ -132,6 +132,8 @@ def find_run(tx: Tx, uid: str) -> SourceRun | None:
 
 def _check_segments(source: str) -> None:
     """Raise ``Invalid`` for a source that could mean another place than it says."""
+    if _PLAIN.fullmatch(source):
+        return
     plain = source
     for _ in range(DECODE_MAX):
         decoded = unquote(plain)
@@ -156,7 +158,9 @@ def proxied_path(tx: Tx, place: str) -> str | None:
     found = _PROXIED.fullmatch(place)
     if found is None:
         return None
-    path = re.sub(r"/+", "/", found["path"]).strip("/")
+    path = found["path"].strip("/")
+    if "//" in path:
+        path = re.sub(r"/+", "/", path)
     return path.removeprefix(f"workspaces/{tx.workspace}/")
 
 
@@ -186,8 +190,8 @@ def _from_place(tx: Tx, source: str, scheme: str, origin: Origin) -> Origin:
         if owner is origin.run and not _has_files(tx, owner.manifest_id, prefix):
             made = _model_of_run(tx, owner.uid, prefix)
             if made is not None:
-                return _replace(origin, manifest_id=made, prefix="")
-        return _replace(origin, manifest_id=owner.manifest_id, prefix=prefix)
+                return origin._replace(manifest_id=made, prefix="")
+        return origin._replace(manifest_id=owner.manifest_id, prefix=prefix)
     path = proxied_path(tx, source)
     if path is not None or scheme == "mlflow-artifacts":
         files = _VERSION_FILES.fullmatch(path or "")
@@ -198,7 +202,7 @@ def _from_place(tx: Tx, source: str, scheme: str, origin: Origin) -> Origin:
                 "It must lie among the files of the run or logged model that run_id or model_id"
                 " names.",
             )
-        return _replace(origin, manifest_id=version.manifest_id, prefix=files["path"] or "")
+        return origin._replace(manifest_id=version.manifest_id, prefix=files["path"] or "")
     if scheme in ("", "file"):
         raise bad_source(
             source,
@@ -233,19 +237,6 @@ def _model_of_run(tx: Tx, run_uid: str, name: str) -> int | None:
     return None if row is None else logged_models.get(tx, row[0]).manifest_id
 
 
-def _replace(origin: Origin, *, manifest_id: int | None, prefix: str) -> Origin:
-    return Origin(
-        origin.source,
-        origin.location,
-        origin.run_uid,
-        origin.run,
-        origin.logged,
-        origin.original,
-        manifest_id,
-        prefix,
-    )
-
-
 def _from_run(tx: Tx, source: str, run: SourceRun | None, logged: LoggedModel | None) -> Origin:
     """A source ``runs:/<run id>/path``."""
     found = _RUN.fullmatch(source)
@@ -262,10 +253,10 @@ def _from_run(tx: Tx, source: str, run: SourceRun | None, logged: LoggedModel | 
     if logged is None:
         made = _model_of_run(tx, uid, path)
         if made is not None:
-            return _replace(origin, manifest_id=made, prefix="")
+            return origin._replace(manifest_id=made, prefix="")
     elif logged.source_run_uid == uid and logged.name == path:
-        return _replace(origin, manifest_id=logged.manifest_id, prefix="")
-    return _replace(origin, manifest_id=run.manifest_id, prefix=path)
+        return origin._replace(manifest_id=logged.manifest_id, prefix="")
+    return origin._replace(manifest_id=run.manifest_id, prefix=path)
 
 
 def _from_model(tx: Tx, source: str, run_uid: str, logged: LoggedModel | None) -> Origin:

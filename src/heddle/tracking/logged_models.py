@@ -27,7 +27,7 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Bulk, Statement, among, here, is_here, upsert
+from heddle.db.statement import Bulk, Insert, Statement, among, here, is_here, upsert
 from heddle.db.tx import Tx
 from heddle.errors import AlreadyExists, Invalid, NotFound
 from heddle.keys import check_any_key, check_key, check_text
@@ -181,11 +181,7 @@ _INSERTED = (
     "workspace_id", "experiment_id", "uid", "name", "model_type", "status", "status_message",
     "source_run_uid", "artifact_uri", "created_ms", "updated_ms",
 )  # fmt: skip
-_insert = Statement(
-    sa.insert(logged_models)
-    .values({c: sa.bindparam(c) for c in _INSERTED})
-    .returning(logged_models.c.id)
-)
+_insert = Insert(logged_models, _INSERTED)
 _adopt = Statement(
     upsert(logged_models)
     .values({c: sa.bindparam(c) for c in _INSERTED})
@@ -281,7 +277,7 @@ def create(
     experiment = living_experiment(tx, experiment_id)
     uid = f"m-{new_uid()}"
     location = files_below(experiment.artifact_location, f"models/{uid}")
-    row = tx.one(
+    model_id = tx.add(
         _insert,
         experiment_id=experiment_id,
         uid=uid,
@@ -294,8 +290,8 @@ def create(
         created_ms=tx.now_ms,
         updated_ms=tx.now_ms,
     )
-    _write_params(tx, row[0], params)
-    tags.add(tx, row[0], pairs)
+    _write_params(tx, model_id, params)
+    tags.add(tx, model_id, pairs)
     tx.changed("logged_model", uid, "created", str(experiment_id))
     return get_full(tx, uid)
 

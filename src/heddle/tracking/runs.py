@@ -22,7 +22,7 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Statement, among, here, is_here, upsert
+from heddle.db.statement import Insert, Statement, among, here, is_here, upsert
 from heddle.db.tx import Tx
 from heddle.errors import AlreadyExists, Invalid, NotFound, WrongState
 from heddle.keys import check_any_key, check_text
@@ -103,9 +103,7 @@ _INSERTED = (
     "workspace_id", "experiment_id", "uid", "name", "user_id", "status", "start_ms",
     "artifact_uri", "created_ms",
 )  # fmt: skip
-_insert = Statement(
-    sa.insert(runs).values({c: sa.bindparam(c) for c in _INSERTED}).returning(runs.c.id)
-)
+_insert = Insert(runs, _INSERTED)
 _adopt = Statement(
     upsert(runs)
     .values({c: sa.bindparam(c) for c in (*_INSERTED, "end_ms", "deleted_ms")})
@@ -165,7 +163,7 @@ def create_run(
     labels[NAME_TAG] = name
     uid = new_uid()
     location = files_below(files_of_living(tx, experiment_id), uid)
-    row = tx.one(
+    run_id = tx.add(
         _insert,
         experiment_id=experiment_id,
         uid=uid,
@@ -176,10 +174,10 @@ def create_run(
         artifact_uri=location,
         created_ms=tx.now_ms,
     )
-    tags.add(tx, row[0], labels.items())
+    tags.add(tx, run_id, labels.items())
     tx.changed("run", uid, "created", str(experiment_id))
     return Run(
-        row[0], experiment_id, uid, name, user_id, RUNNING, start_ms, None, location, None, 1
+        run_id, experiment_id, uid, name, user_id, RUNNING, start_ms, None, location, None, 1
     )
 
 
