@@ -62,7 +62,8 @@ _used = Statement(sa.select(blobs.c.used_ms, blobs.c.doomed_ms).where(_digest))
 _insert = upsert(blobs).values(
     {name: sa.bindparam(name) for name in ("digest", "size_bytes", "data", "used_ms")}
 )
-_keep_small = Statement(
+_keep_new = Statement(_insert.on_conflict_do_nothing())
+_keep_again = Statement(
     _insert.on_conflict_do_update(
         index_elements=["digest"],
         set_={
@@ -104,9 +105,12 @@ def is_doomed(tx: Tx, digest: str) -> bool:
 
 def keep_small(tx: Tx, digest: str, data: bytes) -> None:
     """Keep a small content in its row, and mark it used."""
-    row = tx.one(_used, digest=digest)
-    if row is None or row[1] is not None or row[0] < tx.now_ms - FRESH_MS:
-        tx.run(_keep_small, digest=digest, size_bytes=len(data), data=data, used_ms=tx.now_ms)
+    row = {"digest": digest, "size_bytes": len(data), "data": data, "used_ms": tx.now_ms}
+    if tx.count(_keep_new, **row):
+        return
+    used = tx.one(_used, digest=digest)
+    if used is None or used[1] is not None or used[0] < tx.now_ms - FRESH_MS:
+        tx.run(_keep_again, **row)
 
 
 def keep_stored(tx: Tx, digest: str, size_bytes: int) -> None:

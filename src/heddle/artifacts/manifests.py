@@ -128,7 +128,12 @@ _page = Statement(
     sa.select(*_columns).where(_mine, _range).order_by(files.c.path).limit(sa.literal(PAGE))
 )
 _any_within = Statement(sa.select(files.c.path).where(_mine, _range).limit(sa.literal(1)))
-_any_of = Statement(sa.select(files.c.path).where(_mine, among(files.c.path, "paths")))
+_clash = Statement(
+    sa.union_all(
+        sa.select(files.c.path).where(_mine, among(files.c.path, "above")),
+        sa.select(files.c.path).where(_mine, _range),
+    ).limit(sa.literal(1))
+)
 _put = upsert(files).values({column.name: sa.bindparam(column.name) for column in files.c})
 _put_file = Statement(
     _put.on_conflict_do_update(
@@ -290,12 +295,12 @@ def is_folder(tx: Tx, manifest_id: int, path: str) -> bool:
 def check_free(tx: Tx, manifest_id: int, path: str) -> None:
     """Raise ``Invalid`` if a folder has that name or a file stands where a folder is needed."""
     above = [path[:at] for at, letter in enumerate(path) if letter == "/"]
-    if above:
-        clash = tx.one(_any_of, manifest_id=manifest_id, paths=above)
-        if clash is not None:
-            raise Invalid(f"Invalid path '{path}': '{clash[0]}' is a file, not a directory.")
-    if is_folder(tx, manifest_id, path):
-        raise Invalid(f"Invalid path '{path}': it is a directory; a file needs another name.")
+    clash = tx.one(_clash, manifest_id=manifest_id, above=above, **_bounds(path))
+    if clash is None:
+        return
+    if clash[0] in above:
+        raise Invalid(f"Invalid path '{path}': '{clash[0]}' is a file, not a directory.")
+    raise Invalid(f"Invalid path '{path}': it is a directory; a file needs another name.")
 
 
 def put_file(tx: Tx, manifest_id: int, path: str, *, digest: str, size_bytes: int) -> None:
