@@ -78,6 +78,10 @@ class Point(NamedTuple):
     step: int
 
 
+Plain = tuple[float | None, int, int]
+"""A point of a series without its name: value (None for NaN), time in milliseconds, step."""
+
+
 class Latest(NamedTuple):
     """The latest value of one metric of a run, and its range so far (None while all are NaN)."""
 
@@ -144,8 +148,10 @@ _find = Statement(
         metrics.c.run_id == sa.bindparam("run_id"), metrics.c.key == sa.bindparam("key")
     )
 )
+_number = sa.case((points.c.is_nan == sa.literal_column("0"), points.c.value)).label("number")
+"""A point's value, none for NaN: a column more in a row costs more than telling them apart."""
 _history = Statement(
-    sa.select(points.c.value, points.c.is_nan, points.c.timestamp_ms, points.c.step)
+    sa.select(_number, points.c.timestamp_ms, points.c.step)
     .where(points.c.metric_id == sa.bindparam("metric_id"))
     .order_by(points.c.timestamp_ms, points.c.step, points.c.value, points.c.is_nan)
     .limit(sa.bindparam("limit", type_=sa.BigInteger))
@@ -154,7 +160,7 @@ _history = Statement(
 
 
 _numbered = sa.select(
-    points.c.value, points.c.is_nan, points.c.timestamp_ms, points.c.step,
+    _number, points.c.timestamp_ms, points.c.step,
     (
         sa.type_coerce(
             sa.func.row_number().over(
@@ -171,7 +177,7 @@ _numbered = sa.select(
     ),
 ).subquery()  # fmt: skip
 _at_places = Statement(
-    sa.select(_numbered.c.value, _numbered.c.is_nan, _numbered.c.timestamp_ms, _numbered.c.step)
+    sa.select(_numbered.c.number, _numbered.c.timestamp_ms, _numbered.c.step)
     .where(among(_numbered.c.place, "places"))
     .order_by(_numbered.c.place)
 )
@@ -290,8 +296,8 @@ def load_latest(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[Latest]]:
 
 def history(
     tx: Tx, run_id: int, key: str, *, limit: int = STEP_MAX, offset: int = 0
-) -> Iterator[list[tuple[float, int, int, int]]]:
-    """Points (value, is_nan, timestamp_ms, step) in the order of history; an unknown key has none.
+) -> Iterator[list[Plain]]:
+    """Points in the order of history; an unknown key has none.
 
     They come in parts: as objects, a million at once would take some 200 MB.
     """
@@ -302,7 +308,7 @@ def history(
 
 def sampled(
     tx: Tx, run_id: int, key: str, *, count: int, start: int = -STEP_MAX, end: int = STEP_MAX
-) -> list[tuple[float, int, int, int]]:
+) -> list[Plain]:
     """At most ``count`` points of a range of steps, in the order of steps.
 
     Evenly spread by place in that order, the first and the last among them.
@@ -317,7 +323,5 @@ def sampled(
         places = [there - 1]
     else:
         places = [round(i * (there - 1) / (count - 1)) for i in range(count)]
-    found: list[tuple[float, int, int, int]] = tx.all(
-        _at_places, metric_id=row[0], start=start, end=end, places=places
-    )
+    found: list[Plain] = tx.all(_at_places, metric_id=row[0], start=start, end=end, places=places)
     return found

@@ -107,8 +107,8 @@ def get_history(tx: Tx, ask: GetHistory) -> bytes:
     for rows in metrics.history(tx, found[ask.run_id or ""], key, limit=left, offset=offset):
         left -= len(rows)
         points = [
-            MetricOut(key, "NaN" if is_nan else value, timestamp_ms, step)
-            for value, is_nan, timestamp_ms, step in (rows if left else rows[:-1])
+            MetricOut(key, "NaN" if value is None else value, timestamp_ms, step)
+            for value, timestamp_ms, step in (rows if left else rows[:-1])
         ]
         if points:
             pieces.append(b"," if len(pieces) > 1 else b'"metrics":[')
@@ -130,18 +130,16 @@ def _known_runs(tx: Tx, uids: Sequence[str]) -> list[tuple[str, int]]:
     return sorted(runs.find_ids(tx, uids).items())
 
 
-def _points_out(
-    uid: str, key: str, rows: Sequence[tuple[float, int, int, int]]
-) -> list[dict[str, Any]]:
+def _points_out(uid: str, key: str, rows: Sequence[metrics.Plain]) -> list[dict[str, Any]]:
     return [
         {
             "key": key,
-            "value": "NaN" if is_nan else value,
+            "value": "NaN" if value is None else value,
             "timestamp": timestamp_ms,
             "step": step,
             "run_id": uid,
         }
-        for value, is_nan, timestamp_ms, step in rows
+        for value, timestamp_ms, step in rows
     ]
 
 
