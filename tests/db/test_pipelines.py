@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from heddle.database import open_database
 from heddle.db import postgres
@@ -33,6 +36,11 @@ def things(database: Database) -> list[int]:
 
     found: list[int] = database.read_now(operation, LOCAL)
     return found
+
+
+def ask(database: Database, sql: str, values: list[Any]) -> Any:
+    """The first row of a statement."""
+    return database.read_now(lambda tx: tx.cursor.execute(sql, values).fetchone(), LOCAL)
 
 
 def test_a_write_that_nobody_waited_for_fails_with_the_commit(database: Database):
@@ -82,7 +90,23 @@ def test_values_come_back_as_they_went(database: Database):
     values = [2**62, -1.5e-300, "ä\\ '\"", b"\x00\xff\\", None, [3, None, 5], ["a,b", '"', "{}"]]
     kinds = ["bigint", "float8", "text", "bytea", "text", "bigint[]", "text[]"]
     sql = "SELECT " + ", ".join(f"${place}::{kind}" for place, kind in enumerate(kinds, 1))
-    found = database.read_now(lambda tx: tx.cursor.execute(sql, values).fetchone(), LOCAL)
-    assert list(found) == values
-    with pytest.raises(Invalid, match="NUL"):
-        database.read_now(lambda tx: tx.cursor.execute("SELECT $1::text", ["a\0b"]), LOCAL)
+    assert list(ask(database, sql, values)) == values
+    for kind, broken in (("text", "a\0b"), ("text[]", ["a\0b"])):
+        with pytest.raises(Invalid, match="NUL"):
+            ask(database, f"SELECT $1::{kind}", [broken])
+
+
+words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+lists = st.one_of(
+    st.tuples(st.just("bigint[]"), st.lists(st.none() | st.integers(-(2**63), 2**63 - 1))),
+    st.tuples(st.just("float8[]"), st.lists(st.none() | st.floats(allow_nan=False))),
+    st.tuples(st.just("text[]"), st.lists(st.none() | words | st.sampled_from(["NULL", "null"]))),
+    st.tuples(st.just("bytea[]"), st.lists(st.binary(max_size=4))),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lists)
+def test_lists_come_back_as_they_went(database: Database, sent: tuple[str, list[Any]]):
+    kind, values = sent
+    assert ask(database, f"SELECT $1::{kind}", [values]) == (values,)

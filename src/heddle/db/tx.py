@@ -144,6 +144,19 @@ class Tx:
             columns = [list(column) for column in zip(*rows, strict=True)]
             self.cursor.post(bulk.postgresql_sql, columns)
 
+    def add_many(self, bulk: Bulk, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Insert rows: what the statement returns of each, in any order."""
+        found: list[Any] = []
+        if not rows:
+            return found
+        if self.dialect == "sqlite":
+            for sql, values in bulk.sqlite(rows):
+                found += self.cursor.execute(sql, values).fetchall()
+        else:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            found += self.cursor.execute(bulk.postgresql_sql, columns).fetchall()
+        return found
+
     def fetch(self, select: sa.Select[Any], /, **params: Any) -> list[Any]:
         """Rows of a select that was built for this call or for calls like it (searches).
 

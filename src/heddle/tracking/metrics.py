@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -93,16 +93,14 @@ class Latest(NamedTuple):
     max_value: float | None
 
 
-def _latest_upsert() -> sa.ClauseElement:
-    insert = upsert(metrics).values(
-        {
-            c: sa.bindparam(c)
-            for c in (
-                "run_id", "experiment_id", "key", "value", "is_nan", "step", "timestamp_ms",
-                "min_value", "max_value", "writes",
-            )
-        }
-    )  # fmt: skip
+_NOTED = (
+    "run_id", "experiment_id", "key", "value", "is_nan", "step", "timestamp_ms", "min_value",
+    "max_value", "writes",
+)  # fmt: skip
+
+
+def _latest_upsert() -> Any:
+    insert = upsert(metrics).values({name: sa.bindparam(name) for name in _NOTED})
     new, old = insert.excluded, metrics.c
     newer = sa.tuple_(new.step, new.timestamp_ms, new.value) > sa.tuple_(
         old.step, old.timestamp_ms, old.value
@@ -124,10 +122,11 @@ def _latest_upsert() -> sa.ClauseElement:
             "max_value": bound("max_value", new.max_value > old.max_value),
             "writes": old.writes + new.writes,
         },
-    ).returning(metrics.c.id)
+    )
 
 
-_note = Statement(_latest_upsert())
+_note = Statement(_latest_upsert().returning(metrics.c.id))
+_note_many = Bulk(metrics, _NOTED, _latest_upsert().returning(metrics.c.id, metrics.c.key))
 _insert_points = Bulk(points, ("metric_id", "timestamp_ms", "step", "value", "is_nan"))
 _insert_point = Statement(
     upsert(points)
@@ -247,7 +246,7 @@ def write_points(
 ) -> None:
     """Write points of a run that is taken up already; raises ``Invalid`` for a bad key, time or step.
 
-    One upsert per key, one bulk insert for all points.
+    One bulk upsert for all keys, one bulk insert for all points.
     """
     series: dict[str, list[tuple[int, int, float, int]]] = {}
     for key, value, timestamp_ms, step in batch:
@@ -262,26 +261,19 @@ def write_points(
             rows.append((step, timestamp_ms, value, 0))
         else:
             rows.append((step, timestamp_ms, *storable(value)))
-    inserted: list[tuple[int, int, int, float, int]] = []
+    latest: list[tuple[Any, ...]] = []
+    # In one order everywhere, so that no two batches hold up each other on PostgreSQL.
     for key in sorted(series):
         rows = series[key]
         step, timestamp_ms, value, is_nan = max(rows)
         numbers = [row[2] for row in rows if not row[3]]
-        found = tx.one(
-            _note,
-            run_id=run_id,
-            experiment_id=experiment_id,
-            key=key,
-            value=value,
-            is_nan=is_nan,
-            step=step,
-            timestamp_ms=timestamp_ms,
-            min_value=min(numbers, default=None),
-            max_value=max(numbers, default=None),
-            writes=len(rows),
+        low, high = min(numbers, default=None), max(numbers, default=None)
+        latest.append(
+            (run_id, experiment_id, key, value, is_nan, step, timestamp_ms, low, high, len(rows))
         )
-        metric_id = found[0]
-        inserted += [(metric_id, t, s, v, n) for s, t, v, n in rows]
+    inserted: list[tuple[int, int, int, float, int]] = []
+    for metric_id, key in tx.add_many(_note_many, latest):
+        inserted += [(metric_id, t, s, v, n) for s, t, v, n in series[key]]
     tx.insert_many(_insert_points, inserted)
 
 
