@@ -28,7 +28,7 @@ from heddle.db.schema import (
     text_column,
     workspace_column,
 )
-from heddle.db.statement import Bulk, Insert, Statement, among, here, upsert
+from heddle.db.statement import Insert, Statement, among, here, upsert
 from heddle.db.tx import Tx
 from heddle.errors import Corrupt, Invalid, NotFound
 
@@ -148,19 +148,25 @@ _delete_manifest = Statement(
         manifests.c.workspace_id == here(), manifests.c.id == sa.bindparam("manifest_id")
     )
 )
-_kept = sa.exists().where(blobs.c.digest == files.c.digest, blobs.c.doomed_ms.is_(None))
-_to_copy = Statement(
-    sa.select(
-        files.c.path,
-        files.c.digest,
-        files.c.size_bytes,
-        _kept.where(blobs.c.used_ms >= sa.bindparam("stale_ms")),
+_copy = Statement(
+    sa.insert(files).from_select(
+        [column.name for column in files.c],
+        sa.select(
+            sa.bindparam("new_id", type_=sa.BigInteger),
+            sa.func.substr(files.c.path, sa.bindparam("skip", type_=sa.Integer)),
+            files.c.digest,
+            files.c.size_bytes,
+            sa.bindparam("now_ms", type_=sa.BigInteger),
+        ).where(_mine, _range),
     )
-    .where(_mine, _range)
-    .order_by(files.c.path)
-    .limit(sa.literal(PAGE))
 )
-_copies = Bulk(files, [column.name for column in files.c])
+_kept = sa.and_(blobs.c.digest == files.c.digest, blobs.c.doomed_ms.is_(None))
+_fresh = sa.and_(_kept, blobs.c.used_ms >= sa.bindparam("stale_ms"))
+_copied = Statement(
+    sa.select(sa.func.count(), sa.func.count(blobs.c.digest))
+    .select_from(files.outerjoin(blobs, _fresh))
+    .where(_mine)
+)
 _use = Statement(
     sa.update(blobs)
     .where(
@@ -170,7 +176,9 @@ _use = Statement(
     )
     .values(used_ms=sa.bindparam("now_ms"))
 )
-_lost = Statement(sa.select(files.c.path).where(_mine, ~_kept).limit(sa.literal(1)))
+_lost = Statement(
+    sa.select(files.c.path).where(_mine, ~sa.exists().where(_kept)).limit(sa.literal(1))
+)
 _totals = Statement(
     sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(files.c.size_bytes), 0)).where(_mine)
 )
@@ -386,30 +394,31 @@ def pin(tx: Tx, manifest_id: int | None, prefix: str = "") -> int | None:
     if manifest_id is None:
         return None
     path = check_path(prefix, root_ok=True)
-    made = _copy(tx, manifest_id, skip=len(path) + 1 if path else 0, **_bounds(path))
-    if made is None and path:
-        made = _copy(tx, manifest_id, skip=path.rfind("/") + 1, low=path, high=path + "\x01")
-    return made
-
-
-def _copy(tx: Tx, manifest_id: int, *, skip: int, low: str, high: str) -> int | None:
-    """A new manifest with a range of another's files, less the first characters of their paths.
-
-    None if the range is empty. Raises ``Doomed``.
-    """
-    made, fresh, stale_ms = None, True, tx.now_ms - FRESH_MS
-    while rows := tx.all(_to_copy, manifest_id=manifest_id, low=low, high=high, stale_ms=stale_ms):
-        if made is None:
-            made = create_manifest(tx)
-        copies = [(made, row[0][skip:], row[1], row[2], tx.now_ms) for row in rows]
-        tx.insert_many(_copies, copies)
-        fresh = fresh and all(row[3] for row in rows)
-        if len(rows) < PAGE:
+    made, stale_ms = create_manifest(tx), tx.now_ms - FRESH_MS
+    copied = fresh = 0
+    for skip, bounds in _ranges(path):
+        tx.run(_copy, manifest_id=manifest_id, new_id=made, skip=skip, now_ms=tx.now_ms, **bounds)
+        copied, fresh = tx.one(_copied, manifest_id=made, stale_ms=stale_ms)
+        if copied:
             break
-        low = rows[-1][0] + "\x01"
-    if made is not None and not fresh:
-        tx.run(_use, manifest_id=made, now_ms=tx.now_ms, stale_ms=stale_ms)
-        lost = tx.one(_lost, manifest_id=made)
-        if lost is not None:
-            raise Doomed(f"The contents of '{lost[0]}' are being removed; upload the file again.")
+    if not copied:
+        delete_manifest(tx, made)
+        return None
+    if fresh < copied:
+        _use_again(tx, made, stale_ms)
     return made
+
+
+def _ranges(path: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Where a path's files may lie, below it or at it, and the letter that their new paths begin at."""
+    yield len(path) + 2 if path else 1, _bounds(path)
+    if path:
+        yield path.rfind("/") + 2, {"low": path, "high": path + "\x01"}
+
+
+def _use_again(tx: Tx, manifest_id: int, stale_ms: int) -> None:
+    """Mark the contents of a manifest as used now; raises ``Doomed`` if one is being swept."""
+    tx.run(_use, manifest_id=manifest_id, now_ms=tx.now_ms, stale_ms=stale_ms)
+    lost = tx.one(_lost, manifest_id=manifest_id)
+    if lost is not None:
+        raise Doomed(f"The contents of '{lost[0]}' are being removed; upload the file again.")
