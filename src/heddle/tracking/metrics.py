@@ -34,7 +34,7 @@ from heddle.tracking.runs import touch
 
 GREATEST = 1.7976931348623157e308
 STEP_MAX = 2**63 - 1
-HISTORY_PART = 10_000
+HISTORY_PART = 2_500
 
 metrics = sa.Table(
     "metrics",
