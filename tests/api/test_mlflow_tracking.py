@@ -56,6 +56,23 @@ def test_history_is_ordered_and_the_same_point_is_one(api: Api) -> None:
     assert pages == found
 
 
+def test_a_call_notes_the_latest_of_many_metrics(api: Api) -> None:
+    """They are noted by the hundreds; of each the later counts, whichever call brought it."""
+    uid = api.run()
+    for step in (1, 2, 0):
+        points = [
+            {"key": f"m{n}", "value": n + step / 4, "timestamp": 9 - step, "step": step}
+            for n in range(499, -1, -1)
+        ]
+        twice = {"key": "m7", "value": -1.0, "timestamp": 0, "step": step}
+        assert api.post("runs/log-batch", run_id=uid, metrics=[*points, twice]).status == 200
+    run = api.get(f"runs/get?run_id={uid}").body["run"]
+    latest = {point["key"]: (point["value"], point["step"]) for point in run["data"]["metrics"]}
+    assert latest == {f"m{n}": (n + 0.5, 2) for n in range(500)}
+    seventh = api.get(f"metrics/get-history?run_id={uid}&metric_key=m7").body["metrics"]
+    assert [point["step"] for point in seventh] == [0, 1, 2, 2, 1, 0]
+
+
 @pytest.mark.parametrize("beyond", [0, 1])
 def test_a_history_longer_than_a_part(
     api: Api, monkeypatch: pytest.MonkeyPatch, beyond: int
