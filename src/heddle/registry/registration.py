@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from heddle.artifacts.manifests import pin
 from heddle.db.schema import new_uid
 from heddle.db.statement import Insert, Statement, here, upsert
 from heddle.db.tx import Tx
@@ -163,7 +164,7 @@ def register(
     """Register a version from a resolved source, its texts checked; raises ``NotFound``."""
     labels = dict(pairs)
     # Before the number is taken: from then on whoever registers for the same model waits.
-    manifest_id = sources.pin(tx, origin)
+    manifest_id = pin(tx, origin.manifest_id, origin.prefix)
     model_id, number = models.next_number(tx, name)
     row = _describe(origin) | {
         "model_id": model_id,

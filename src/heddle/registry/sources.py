@@ -186,7 +186,12 @@ def _from_place(tx: Tx, source: str, scheme: str, origin: Origin) -> Origin:
         prefix = _below(tx, source, owner.artifact_uri)
         if prefix is None:
             continue
-        return origin._replace(manifest_id=owner.manifest_id, prefix=_folder(source, prefix))
+        prefix = _folder(source, prefix)
+        if owner is origin.run and not _has_files(tx, owner.manifest_id, prefix):
+            made = _model_of_run(tx, owner.uid, prefix)
+            if made is not None:
+                return origin._replace(manifest_id=made, prefix="")
+        return origin._replace(manifest_id=owner.manifest_id, prefix=prefix)
     path = proxied_path(tx, source)
     if path is not None or scheme == "mlflow-artifacts":
         files = _VERSION_FILES.fullmatch(path or "")
@@ -219,21 +224,15 @@ def _folder(source: str, path: str) -> str:
         raise bad_source(source, error.message) from None
 
 
-def pin(tx: Tx, origin: Origin) -> int | None:
-    """A manifest of a new version's own with the files of its source; None if there are none here.
-
-    What is named by a run and does not lie there may be the model that the run logged under that
-    name: clients, and samples, name it so. Raises ``Doomed``.
-    """
-    pinned = manifests.pin(tx, origin.manifest_id, origin.prefix)
-    run = origin.run
-    if pinned is None and run is not None and origin.manifest_id == run.manifest_id:
-        pinned = manifests.pin(tx, _model_of_run(tx, run.uid, origin.prefix))
-    return pinned
+def _has_files(tx: Tx, manifest_id: int | None, folder: str) -> bool:
+    return manifest_id is not None and manifests.is_folder(tx, manifest_id, folder)
 
 
 def _model_of_run(tx: Tx, run_uid: str, name: str) -> int | None:
-    """The files of the model that a run logged under a name."""
+    """The files of the model that a run logged under a name.
+
+    They lie with the logged model, though clients, and samples, name them by the run.
+    """
     row = tx.one(_made_by_run, run_uid=run_uid, name=name) if name else None
     return None if row is None else logged_models.get(tx, row[0]).manifest_id
 
